@@ -1,0 +1,48 @@
+/**
+ * The trust port: is this certificate someone we obey?
+ */
+import type { Certificate } from '../crypto/certificate.js'
+import type { Dn, Reason } from '../message.js'
+
+/** `signer` adds to the path what a message signer must be: not a CA, digitalSignature or nonRepudiation when keyUsage is present. */
+export type Purpose = 'any' | 'signer'
+
+export interface JudgeOptions {
+  /** Certificates that came with the message: candidates for the path, never anchors. */
+  readonly candidates?: readonly Certificate[]
+  /** The time at which to judge, ms since the epoch. */
+  readonly at: number
+  readonly purpose: Purpose
+  /** Require a good CRL for every certificate of the path. */
+  readonly crls: boolean
+}
+
+export type TrustVerdict =
+  | {
+      readonly verdict: 'ok'
+      /** Leaf first, anchor last. */
+      readonly path: readonly Certificate[]
+      /** The verdict holds until then (ms): least of notAfter of the path and nextUpdate of every CRL used. */
+      readonly until: number
+    }
+  | {
+      /** `hold`: only fresh data of ours is missing (CRL outdated or missing, and `crl_policy = hold`). */
+      readonly verdict: 'hold' | 'no'
+      readonly reason: Reason
+      readonly detail: string
+      /** The CA concerned, for `hold`. */
+      readonly ca?: string
+    }
+
+/** One snapshot of a CA directory; swapped as a whole. */
+export interface TrustStore {
+  /** Never throws for a bad certificate; throws SsmError `no-trust` when there is nothing to judge with. */
+  judge(certificate: Certificate, options: JudgeOptions): TrustVerdict
+}
+
+/** The list of allowed signers. */
+export interface DnList {
+  readonly size: number
+  /** Is this structured name allowed? */
+  allows(dn: Dn): boolean
+}
