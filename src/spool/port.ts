@@ -19,6 +19,8 @@ export interface PurgeReport {
 /** An element locked for us. Disposing releases it unless it was removed; release after remove does nothing. */
 export interface Claim<T> extends AsyncDisposable {
   readonly id: MessageId
+  /** Bytes, as seen when it was claimed, where that is known: for windows. */
+  readonly size?: number
   /** Throws SsmError `element-damaged` (not a regular file, too large), `lock-lost`, `disk`. */
   read(): Promise<T>
   /** Durable when it resolves. Throws `lock-lost` when somebody broke our lock: the element may be sent twice. */

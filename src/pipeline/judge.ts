@@ -1,0 +1,52 @@
+/**
+ * Opening one message and saying so in the log. A verdict is data; trouble of ours (`no-trust`, a disk) is thrown.
+ * Anything else that is thrown is a bug of ours: tried once more alone, then a verdict `internal`, so that it cannot
+ * become a poison message that stops the others.
+ */
+import { isSsmError, messageOf } from '../errors.js'
+import { REASONS, type Open, type Opened } from '../message.js'
+import type { Logger } from '../observe/log.js'
+
+export interface JudgeDeps {
+  readonly open: Open
+  readonly log: Logger
+}
+
+/** What is ours and not the message's: it goes back to the broker, and the receiver waits. */
+export function isOurTrouble(error: unknown): boolean {
+  return isSsmError(error, 'no-trust', 'disk', 'aborted')
+}
+
+/** Opens, once more alone if it threw. */
+export function createJudge({ open, log }: JudgeDeps): Open {
+  let alone: Promise<unknown> = Promise.resolve()
+
+  const again = async (wire: Uint8Array): Promise<Opened> => {
+    try {
+      return await open(wire)
+    } catch (error) {
+      if (isOurTrouble(error)) throw error
+      return { verdict: 'no', reason: 'internal', detail: `${REASONS.internal.words}: ${messageOf(error)}` }
+    }
+  }
+  return async (wire) => {
+    try {
+      return await open(wire)
+    } catch (error) {
+      if (isOurTrouble(error)) throw error
+      log.debug('Opening failed, once more alone: %s', { message: messageOf(error) })
+      const turn = alone.then(() => again(wire))
+      alone = turn.catch(() => undefined)
+      return await turn
+    }
+  }
+}
+
+/** The `error` field of a reject: begins as operators' scripts expect it. */
+export function errorField(opened: Extract<Opened, { verdict: 'hold' | 'no' }>): string {
+  const { class: kind, words } = REASONS[opened.reason]
+  const detail = opened.detail === '' ? words : opened.detail
+  if (kind === 'verify') return `Failed to verify message: ${detail}`
+  if (kind === 'decrypt') return `Failed to decrypt message: ${detail}`
+  return detail
+}

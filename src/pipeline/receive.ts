@@ -1,0 +1,59 @@
+/**
+ * The receiving loop: every delivery is opened, placed durably, and only then handed back as stored. Trouble of ours
+ * gives the delivery back unacknowledged and ends the subscription; `supervise` waits and begins again.
+ */
+import { SsmError, messageOf } from '../errors.js'
+import type { Open } from '../message.js'
+import type { Logger } from '../observe/log.js'
+import type { Delivery, Subscriber } from '../transport/port.js'
+import type { Place } from './place.js'
+
+/** What the supervisor is told, and what it is asked. */
+export interface ReceiveHooks {
+  /** Called for each delivery that is durable. */
+  readonly onStored: () => void
+  /** Makes the subscriber's iteration end quietly; what is in flight can still be stored and acknowledged. */
+  readonly end: () => void
+}
+
+export interface ReceiveDeps extends ReceiveHooks {
+  readonly open: Open
+  readonly place: Place
+  readonly log: Logger
+}
+
+/**
+ * Takes deliveries until the subscriber ends. Resolves after its quiet end (stop); throws what ended the connection, or
+ * the first trouble of ours. The transport keeps the window; nothing is in flight when this settles.
+ */
+export async function receive(subscriber: Subscriber, deps: ReceiveDeps): Promise<void> {
+  const inFlight = new Set<Promise<void>>()
+  let trouble: Error | undefined
+  const note = (error: unknown): void => {
+    trouble ??= error instanceof Error ? error : new SsmError('internal', messageOf(error))
+    deps.end()
+  }
+  try {
+    for await (const delivery of subscriber) {
+      const work = handle(delivery, deps).catch(note)
+      inFlight.add(work)
+      void work.finally(() => inFlight.delete(work))
+    }
+  } finally {
+    await Promise.all(inFlight)
+  }
+  if (trouble !== undefined) throw trouble
+}
+
+async function handle(delivery: Delivery, { open, place, log, onStored }: ReceiveDeps): Promise<void> {
+  if (delivery.brokerId === undefined) log.info('Received message. ID = %s', delivery.id)
+  else log.info('Received message. ID = %s, Argo ID = %s', delivery.id, delivery.brokerId)
+  try {
+    await place(await open(delivery.body), delivery.body, delivery.id)
+  } catch (error) {
+    delivery.release()
+    throw error
+  }
+  delivery.stored()
+  onStored()
+}

@@ -1,0 +1,79 @@
+/**
+ * Keeps a receiver connected: opens a subscription, receives until it ends, waits, begins again. It never gives up:
+ * a broker that is down, a disk that is full and rights that are missing are all mended while it waits.
+ */
+import { isSsmError, messageOf } from '../errors.js'
+import type { Logger } from '../observe/log.js'
+import type { Clock } from '../os/clock.js'
+import type { Subscriber, Transport } from '../transport/port.js'
+import { createBackoff, type Backoff } from './retry.js'
+import { isOurTrouble } from './judge.js'
+import type { ReceiveHooks } from './receive.js'
+
+export interface SuperviseDeps {
+  readonly transport: Transport
+  /** Receives until the subscriber ends. */
+  readonly receive: (subscriber: Subscriber, hooks: ReceiveHooks) => Promise<void>
+  /** The program's logger, and the one for connection and queues. */
+  readonly programLog: Logger
+  readonly log: Logger
+  readonly clock: Clock
+  readonly backoff?: Backoff
+}
+
+/** The same complaint is repeated once a minute, ms. */
+const COMPLAINT_INTERVAL = 60_000
+
+/** Runs until `stop` fires; then drains and resolves. Throws only what is a fault of the configuration. */
+export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise<void> {
+  const backoff = deps.backoff ?? createBackoff()
+  const complain = createComplaint(deps)
+  for (;;) {
+    try {
+      await once(deps, stop, () => {
+        backoff.reset()
+      })
+    } catch (error) {
+      if (isSsmError(error, 'configuration', 'usage')) throw error
+      if (!stop.aborted) complain(error)
+    }
+    if (stop.aborted) return
+    try {
+      await deps.clock.sleep(backoff.next(), stop)
+    } catch (error) {
+      if (isSsmError(error, 'aborted')) return
+      throw error
+    }
+    deps.programLog.info('Restarting SSM.')
+  }
+}
+
+async function once(deps: SuperviseDeps, stop: AbortSignal, onStored: () => void): Promise<void> {
+  const ending = new AbortController()
+  const signal = AbortSignal.any([stop, ending.signal])
+  await using subscriber = await deps.transport.openSubscriber(signal)
+  await deps.receive(subscriber, {
+    onStored,
+    end: () => {
+      ending.abort()
+    },
+  })
+}
+
+/** Says the same trouble at most once a minute, other trouble at once. */
+function createComplaint({ programLog, log, clock }: SuperviseDeps): (error: unknown) => void {
+  let last = ''
+  let at = -Infinity
+  return (error) => {
+    const message = messageOf(error)
+    if (message === last && clock.monotonic() - at < COMPLAINT_INTERVAL) return
+    last = message
+    at = clock.monotonic()
+    if (isOurTrouble(error)) {
+      log.error('Not taking messages for now; nothing is lost, they wait at the broker: %s', { message })
+      return
+    }
+    programLog.warning('Connection lost.')
+    log.warning('The connection ended: %s', { message })
+  }
+}
