@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SsmError } from '../../src/errors.js'
+import type { Dn, Open, Opened } from '../../src/message.js'
+import { judgeHeld } from '../../src/pipeline/held.js'
+import { createJudge, errorField } from '../../src/pipeline/judge.js'
+import { createPlace, type HeldElement, type Places } from '../../src/pipeline/place.js'
+import { receive } from '../../src/pipeline/receive.js'
+import { supervise } from '../../src/pipeline/supervise.js'
+import type { Spool } from '../../src/spool/port.js'
+import type { Delivery, Subscriber, Transport } from '../../src/transport/port.js'
+import { createFastClock, MemoryLog, MemorySpool } from './doubles.js'
+
+const signer: Dn = { rdns: [], slash: '/CN=a', key: 'a' }
+const identity = { certificate: '', signature: '', content: '' }
+
+/** Verdict by the text of the message. */
+const open: Open = (wire) => {
+  const text = Buffer.from(wire).toString()
+  if (text === 'throw') return Promise.reject(new TypeError('bug'))
+  if (text === 'trouble') return Promise.reject(new SsmError('no-trust', 'no CA directory'))
+  if (text === 'hold') return Promise.resolve({ verdict: 'hold', reason: 'crl-outdated', detail: 'old', ca: '/CN=CA' })
+  if (text === 'bad') return Promise.resolve({ verdict: 'no', reason: 'signature', detail: 'altered' })
+  return Promise.resolve({ verdict: 'ok', plain: { body: wire }, signer, identity })
+}
+
+/** A broker with these bodies: unacknowledged ones come again at the next subscription. */
+function createBroker(bodies: readonly string[]): Transport & { waiting: Set<string>; opened: number } {
+  const waiting = new Set(bodies)
+  const broker = {
+    waiting,
+    opened: 0,
+    openPublisher: () => Promise.reject(new SsmError('usage', 'not here')),
+    openSubscriber: (signal: AbortSignal): Promise<Subscriber> => {
+      broker.opened += 1
+      const ended = new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve()
+        })
+      })
+      async function* deliver(): AsyncGenerator<Delivery, void> {
+        for (const text of [...waiting]) {
+          if (signal.aborted) return
+          yield {
+            id: `id-${text}`,
+            body: Buffer.from(text),
+            stored: () => waiting.delete(text),
+            release: () => undefined,
+          }
+        }
+        await ended
+      }
+      return Promise.resolve({ [Symbol.asyncIterator]: deliver, [Symbol.asyncDispose]: () => Promise.resolve() })
+    },
+  }
+  return broker
+}
+
+interface Stored {
+  readonly incoming: string[]
+  readonly reject: string[]
+  readonly held: string[]
+}
+
+function createScene() {
+  const log = new MemoryLog()
+  const stored: Stored = { incoming: [], reject: [], held: [] }
+  const keep = (list: string[]) => ({
+    add: (element: { readonly body: Uint8Array; readonly error?: string }) => {
+      list.push(`${Buffer.from(element.body).toString()}${element.error === undefined ? '' : `: ${element.error}`}`)
+      return Promise.resolve('00000000/name')
+    },
+  })
+  const places: Places = { incoming: keep(stored.incoming), reject: keep(stored.reject), held: keep(stored.held) }
+  const place = createPlace({ places, log, printable: (text, limit) => text.slice(0, limit), now: () => 0 })
+  return { log, stored, place }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 1000 && !condition(); i++) await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(condition())
+}
+
+test('every delivery ends in one place and is then acknowledged; a bug of ours stops nothing', async () => {
+  const good = Array.from({ length: 20 }, (_, i) => `good${i}`)
+  const broker = createBroker(['throw', 'bad', 'hold', ...good])
+  const { log, stored, place } = createScene()
+  const stop = new AbortController()
+  const judge = createJudge({ open, log })
+  const done = supervise(
+    {
+      transport: broker,
+      receive: (subscriber, hooks) => receive(subscriber, { open: judge, place, log, ...hooks }),
+      programLog: log,
+      log,
+      clock: createFastClock(),
+    },
+    stop.signal,
+  )
+  await until(() => broker.waiting.size === 0)
+  stop.abort()
+  await done
+  assert.deepEqual(stored.incoming.sort(), good.sort())
+  assert.deepEqual(stored.reject.sort(), [
+    'bad: Failed to verify message: altered',
+    'throw: a fault of this program while opening the message: bug',
+  ])
+  assert.deepEqual(stored.held, ['hold: Failed to verify message: old'])
+  assert.ok(log.lines.includes('INFO Valid signer: /CN=a'))
+  assert.ok(log.lines.includes('ERROR Failed to verify message: altered'))
+})
+
+test('trouble of ours rejects nothing: the message goes back and is taken when the trouble is over', async () => {
+  const broker = createBroker(['one', 'two'])
+  const { log, stored, place } = createScene()
+  const stop = new AbortController()
+  const clock = createFastClock()
+  let full = true
+  const done = supervise(
+    {
+      transport: broker,
+      receive: (subscriber, hooks) =>
+        receive(subscriber, {
+          open,
+          place: (...args) => (full ? Promise.reject(new SsmError('disk', 'ENOSPC: full')) : place(...args)),
+          log,
+          ...hooks,
+        }),
+      programLog: log,
+      log,
+      clock,
+    },
+    stop.signal,
+  )
+  await until(() => broker.opened >= 12)
+  assert.equal(broker.waiting.size, 2)
+  full = false
+  await until(() => broker.waiting.size === 0)
+  stop.abort()
+  await done
+  assert.deepEqual(stored, { incoming: ['one', 'two'], reject: [], held: [] })
+  const complaints = log.lines.filter((line) => line.startsWith('ERROR Not taking messages for now'))
+  const minutes = clock.slept.reduce((sum, ms) => sum + ms, 0) / 60_000
+  assert.ok(complaints.length >= 1 && complaints.length <= minutes + 2, `${complaints.length} in ${minutes} min`)
+  assert.ok(Math.max(...clock.slept) <= 60_000 && clock.slept[0]! <= 1000)
+})
+
+test('no-trust is trouble of ours even while judging', async () => {
+  await assert.rejects(createJudge({ open, log: new MemoryLog() })(Buffer.from('trouble')), /no CA directory/)
+})
+
+test('the error field begins as the reference writes it', () => {
+  const field = (opened: Omit<Extract<Opened, { verdict: 'hold' | 'no' }>, 'verdict'>) =>
+    errorField({ verdict: 'no', ...opened })
+  assert.equal(field({ reason: 'undecryptable', detail: 'x' }), 'Failed to decrypt message: x')
+  assert.equal(field({ reason: 'untrusted', detail: 'x' }), 'Failed to verify message: x')
+  assert.equal(
+    field({ reason: 'not-listed', detail: 'Signer not in valid DNs list: /CN=b' }),
+    'Signer not in valid DNs list: /CN=b',
+  )
+})
+
+test('held messages are judged again; those held too long are rejected with their reason', async () => {
+  const { log, stored, place } = createScene()
+  const memory = new MemorySpool()
+  const element = (body: string, since: number): HeldElement => ({
+    body: Buffer.from(body),
+    empaid: 'x',
+    error: '',
+    ca: '',
+    since: String(since),
+  })
+  const elements = new Map([
+    ['a', element('hold', 1000)],
+    ['b', element('fine', 1000)],
+    ['c', element('hold', 0)],
+  ])
+  for (const name of elements.keys()) memory.elements.set(name, Buffer.from(name))
+  const held: Spool<HeldElement> = {
+    add: () => Promise.reject(new Error('not here')),
+    ids: () => memory.ids(),
+    count: () => memory.count(),
+    purge: () => memory.purge(),
+    claim: async (id) => {
+      const claim = await memory.claim(id)
+      return claim === null ? null : { ...claim, read: () => Promise.resolve(elements.get(id)!) }
+    },
+  }
+  const left = await judgeHeld({ held, open, place, log, now: () => 1500, keep: 1000 }, new AbortController().signal)
+  assert.equal(left, 2)
+  assert.deepEqual(stored, { incoming: ['fine'], reject: ['hold: Failed to verify message: old'], held: [] })
+  assert.deepEqual([...memory.elements.keys()], ['a'])
+})
