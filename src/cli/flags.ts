@@ -1,0 +1,81 @@
+/**
+ * The flags of `ssmsend` and `ssmreceive`: the reference's, and ours beside them.
+ */
+import { existsSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { ERROR_KINDS } from '../errors.js'
+import type { Program } from './program.js'
+import { VERSION } from './version.js'
+
+export interface Flags {
+  readonly config: string
+  readonly dnFile: string
+  readonly printConfig: boolean
+  readonly foreground: boolean
+  readonly daemon: boolean
+}
+
+export type ProgramName = 'ssmsend' | 'ssmreceive'
+
+/** The separate logging configuration of old: its presence is worth a warning. */
+const OLD_LOG_CONFIG = '/etc/apel/logging.cfg'
+
+/** As commander gives them: named after the long flag. */
+interface RawFlags {
+  readonly config: string
+  readonly log_config?: string
+  readonly dn_file?: string
+  readonly printConfig?: true
+  readonly foreground?: true
+  readonly daemon?: true
+}
+
+/** Parses argv. A number is an exit code: help or version were printed, or the usage was wrong and said so. */
+export function parseFlags(name: ProgramName, program: Program): Flags | number {
+  const command = createCommand(name)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => program.stdout.write(text),
+      writeErr: (text) => program.stderr.write(text),
+    })
+  try {
+    command.parse([...program.argv])
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? 0 : ERROR_KINDS.usage.exit
+  }
+  const raw = command.opts<RawFlags>()
+  if (raw.log_config !== undefined || existsSync(OLD_LOG_CONFIG)) {
+    program.stderr.write('Separate logging config file option has been deprecated.\n')
+  }
+  return {
+    config: raw.config,
+    dnFile: raw.dn_file ?? '',
+    printConfig: raw.printConfig === true,
+    foreground: raw.foreground === true,
+    daemon: raw.daemon === true,
+  }
+}
+
+function createCommand(name: ProgramName): Command {
+  const role = name === 'ssmsend' ? 'sender' : 'receiver'
+  const command = new Command(name)
+    .description(
+      name === 'ssmsend'
+        ? 'Send what waits in the outgoing spool, signed, and end.'
+        : 'Receive messages, judge them, and store them in the incoming or the reject spool.',
+    )
+    .option('-c, --config <file>', 'configuration file', `/etc/apel/${role}.cfg`)
+    .option('-l, --log_config <file>', 'accepted and ignored: logging is configured in the configuration file')
+    .option('--print-config', 'print the configuration in effect, without secrets, and end')
+    .version(`SSM ${VERSION}`, '-v, --version', 'print the version and end')
+    .helpOption('-h, --help', 'print this help and end')
+    .allowExcessArguments(false)
+  if (name === 'ssmreceive') {
+    command
+      .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
+      .option('--foreground', 'do not detach (units, containers, tests)')
+      .option('--daemon', 'detach, whatever [daemon] detach says')
+  }
+  return command
+}

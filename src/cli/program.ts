@@ -1,0 +1,26 @@
+/**
+ * The process as an argument: what the programs use of it, so that nothing below `bin` reaches for a global.
+ */
+export type Program = Pick<
+  NodeJS.Process,
+  | 'argv'
+  | 'chdir'
+  | 'connected'
+  | 'disconnect'
+  | 'env'
+  | 'execArgv'
+  | 'execPath'
+  | 'getuid'
+  | 'kill'
+  | 'off'
+  | 'on'
+  | 'pid'
+  | 'send'
+  | 'setgid'
+  | 'setuid'
+  | 'stderr'
+  | 'stdout'
+> & {
+  /** Missing from the type declarations of Node, present since 0.9. */
+  readonly initgroups?: (user: number | string, group: number | string) => void
+}
