@@ -155,7 +155,7 @@ function definitions(options: RabbitOptions): string {
 
 function environmentOf(folder: string, distribution: number, epmdPort: number): NodeJS.ProcessEnv {
   return {
-    PATH: process.env['PATH'],
+    PATH: process.env.PATH,
     LANG: 'C.UTF-8',
     HOME: folder,
     RABBITMQ_BASE: folder,
@@ -214,7 +214,10 @@ async function readLog(folder: string): Promise<string> {
 async function endGroup(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const gone = new Promise<void>((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve()
-    else child.once('exit', () => resolve())
+    else
+      child.once('exit', () => {
+        resolve()
+      })
   })
   signalGroup(child, signal)
   await Promise.race([gone, sleep(20_000, undefined, { ref: false })])
@@ -233,7 +236,11 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 
 async function endChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const gone = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve()
+    }),
+  )
   child.kill('SIGKILL')
   await gone
 }
