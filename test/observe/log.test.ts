@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { isSsmError } from '../../src/errors.js'
 import { createLog, filled, type LogOptions } from '../../src/observe/create-log.js'
+import { scratch } from '../kit/scratch.js'
 
 const AT = new Date(2026, 10, 20, 14, 18, 6, 423).getTime()
-
-function scratch(t: { after(fn: () => void): void }): string {
-  const directory = mkdtempSync(join(tmpdir(), 'ssm-log-'))
-  t.after(() => {
-    rmSync(directory, { recursive: true, force: true })
-  })
-  return directory
-}
 
 function options(more: Partial<LogOptions>): LogOptions {
   return { level: 'INFO', format: 'ssm', clock: { now: () => AT }, name: 'ssmsend', ...more }

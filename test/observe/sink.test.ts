@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSink, type WriteBytes } from '../../src/observe/sink.js'
+import { scratch } from '../kit/scratch.js'
 
 function failing(code: string): Error {
   return Object.assign(new Error(`${code}: made by the test`), { code })
 }
 
-function fixture(t: { after(fn: () => void): void }, write: WriteBytes) {
-  const directory = mkdtempSync(join(tmpdir(), 'ssm-sink-'))
-  t.after(() => {
-    rmSync(directory, { recursive: true, force: true })
-  })
-  const file = join(directory, 'ssm.log')
+function fixture(t: TestContext, write: WriteBytes) {
+  const file = join(scratch(t), 'ssm.log')
   return { sink: createSink({ file, complain: (text) => `! ${text}`, write }), read: () => readFileSync(file, 'utf8') }
 }
 

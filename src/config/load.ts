@@ -1,0 +1,203 @@
+/**
+ * Configuration: from the administrator's file to typed, checked, explained values.
+ *
+ * This room never opens keys, certificates or spools and never touches the network: whether what a path names is any
+ * good is said by the room that uses it. It throws SsmError `configuration`, once, with everything that is wrong.
+ */
+import { SsmError } from '../errors.js'
+import { checkAcross } from './check.js'
+import type {
+  BrokerConfig,
+  CertificatesConfig,
+  LoggingConfig,
+  MessagingConfig,
+  ReceiverConfig,
+  SenderConfig,
+} from './config.js'
+import { readSmallFile } from '../os/small-file.js'
+import { type Finding, type Findings, sentence } from './finding.js'
+import { INI_LIMITS, parseIni } from './ini.js'
+import { createIniValues } from './interpolate.js'
+import type { Program } from './option.js'
+import { type Effective, type Values, findUnknown, readValues } from './values.js'
+
+export interface Loaded<Config> {
+  readonly config: Config
+  /** Sentences with file and line. Values from the file are in them: print through `printable`. */
+  readonly warnings: readonly string[]
+  /** Every option with what it has, for `--print-config`. */
+  readonly effective: readonly Effective[]
+}
+
+/** Relative paths inside are taken from `cwd`. Throws SsmError `configuration`; its message has a line per problem. */
+export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig> {
+  const { values, findings, password } = read(file, 'sender', cwd)
+  return finished(file, findings, values, () => ({
+    protocol: 'STOMP',
+    broker: brokerOf(values, password),
+    certificates: {
+      ...certificatesOf(values),
+      ...optional('serverCert', values.find('path', 'certificates', 'server_cert')),
+      verifyServerCert: values.need('boolean', 'certificates', 'verify_server_cert'),
+      cipher: values.word('certificates', 'cipher', ['aes128', 'aes192', 'aes256']),
+    },
+    messaging: {
+      ...messagingOf(values),
+      ...optional('maxMessageSize', values.find('size', 'messaging', 'max_message_size')),
+      pathType: values.word('messaging', 'path_type', ['dirq', 'directory']),
+      pathTypeGiven: values.isGiven('messaging', 'path_type'),
+    },
+    logging: loggingOf(values),
+  }))
+}
+
+/** As `loadSenderConfig`. */
+export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverConfig> {
+  const { values, findings, password } = read(file, 'receiver', cwd)
+  return finished(file, findings, values, () => ({
+    protocol: 'STOMP',
+    broker: {
+      ...brokerOf(values, password),
+      ...optional('listen', values.find('address', 'broker', 'listen')),
+      maxConnections: values.need('integer', 'broker', 'max_connections'),
+    },
+    certificates: {
+      ...certificatesOf(values),
+      checkCrls: values.need('boolean', 'certificates', 'check_crls'),
+      crlPolicy: values.word('certificates', 'crl_policy', ['hold', 'require']),
+    },
+    messaging: { ...messagingOf(values), maxMessageSize: values.need('size', 'messaging', 'max_message_size') },
+    logging: loggingOf(values),
+    daemon: {
+      pidfile: values.need('path', 'daemon', 'pidfile'),
+      detach: values.word('daemon', 'detach', ['auto', 'yes', 'no']),
+    },
+  }))
+}
+
+/**
+ * `[logging]` alone, when that part of the file is good: so that what is wrong with the rest can be logged where
+ * operators look. Never throws.
+ */
+export function findLogging(file: string, program: Program, cwd: string): LoggingConfig | undefined {
+  try {
+    const { values, findings } = read(file, program, cwd)
+    const bad = findings.problems.some(({ section }) => section === 'logging')
+    return bad || values.find('path', 'logging', 'logfile') === undefined ? undefined : loggingOf(values)
+  } catch (error) {
+    if (error instanceof SsmError) return undefined // an unreadable file says so when it is loaded
+    throw error
+  }
+}
+
+interface Reading {
+  readonly values: Values
+  readonly findings: Findings
+  readonly password: string | undefined
+}
+
+function read(file: string, program: Program, cwd: string): Reading {
+  const { bytes, worldReadable } = readSmallFile(file, INI_LIMITS.bytes, `Config file not found at ${file}`)
+  const findings: Findings = { warnings: [], problems: [] }
+  const document = parseIni(bytes, findings)
+  const ini = createIniValues(document, findings)
+  const values = readValues(program, ini, findings, cwd)
+  findUnknown(document, ini, findings)
+  const secret = values.all.find(({ option, line }) => option.secret === true && line !== undefined)
+  if (worldReadable && secret !== undefined) {
+    const text = `everybody on this machine can read this secret: chmod o-r ${file}`
+    findings.warnings.push({ ...placeOf(secret), text })
+  }
+  checkAcross(program, values, findings)
+  return { values, findings, password: passwordOf(values, findings, file) }
+}
+
+function placeOf({ option, line }: Effective) {
+  return { section: option.section, key: option.key, ...(line === undefined ? {} : { line }) }
+}
+
+function finished<Config>(file: string, findings: Findings, values: Values, make: () => Config): Loaded<Config> {
+  const { problems, warnings } = findings
+  if (problems.length > 0) {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+    // A misspelled key is only odd by itself, and often the reason why another one is missing.
+    const also = warnings.length === 0 ? '' : `\nAlso noticed:${indented(file, warnings)}`
+    throw new SsmError('configuration', `The configuration has ${count}:${indented(file, problems)}${also}`)
+  }
+  return { config: make(), warnings: warnings.map((warning) => sentence(file, warning)), effective: values.all }
+}
+
+function indented(file: string, findings: readonly Finding[]): string {
+  const inOrder = [...findings].sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity))
+  return inOrder.map((finding) => `\n  ${sentence(file, finding)}`).join('')
+}
+
+function brokerOf(values: Values, password: string | undefined): BrokerConfig {
+  const port = values.find('integer', 'broker', 'port')
+  const hosts = values.find('addresses', 'broker', 'host') ?? []
+  return {
+    // `checkHosts` saw that each has a port.
+    addresses: hosts.map((entry) => ({ host: entry.host, port: entry.port ?? port ?? 0 })),
+    useSsl: values.need('boolean', 'broker', 'use_ssl'),
+    verify: values.word('broker', 'verify', ['true', 'warn', 'false']),
+    ca: values.need('ca', 'broker', 'ca'),
+    heartBeat: values.need('duration', 'broker', 'heart_beat'),
+    ...optional('username', values.find('text', 'broker', 'username')),
+    ...optional('password', password),
+  }
+}
+
+const PASSWORD_BYTES = 4096
+
+function passwordOf(values: Values, findings: Findings, file: string): string | undefined {
+  const path = values.find('path', 'broker', 'password_file')
+  if (path === undefined) return values.find('text', 'broker', 'password')
+  const line = values.lineOf('broker', 'password_file')
+  const place = { section: 'broker', key: 'password_file', ...(line === undefined ? {} : { line }) }
+  try {
+    const { bytes, worldReadable } = readSmallFile(path, PASSWORD_BYTES, `there is no file ${path} (named in ${file}).`)
+    if (worldReadable)
+      findings.warnings.push({ ...place, text: `everybody on this machine can read it: chmod o-r ${path}` })
+    const password = bytes.toString('utf8').split(/\r?\n/u, 1)[0] ?? ''
+    if (password === '') findings.problems.push({ ...place, text: `the first line of ${path} is empty.` })
+    return password
+  } catch (error) {
+    if (!(error instanceof SsmError)) throw error
+    findings.problems.push({ ...place, text: error.message })
+    return undefined
+  }
+}
+
+function certificatesOf(values: Values): CertificatesConfig {
+  return {
+    certificate: values.need('path', 'certificates', 'certificate'),
+    key: values.need('path', 'certificates', 'key'),
+    capath: values.need('path', 'certificates', 'capath'),
+    allowSha1: values.words('certificates', 'allow_sha1', ['certificates', 'crls', 'messages']),
+    allowWeak: values.words('certificates', 'allow_weak', ['rsa1024', '3des']),
+  }
+}
+
+function messagingOf(values: Values): MessagingConfig {
+  return {
+    destination: values.need('text', 'messaging', 'destination'),
+    path: values.need('path', 'messaging', 'path'),
+    binary: values.need('boolean', 'messaging', 'binary'),
+    window: values.need('integer', 'messaging', 'window'),
+    runLock: values.need('boolean', 'messaging', 'run_lock'),
+  }
+}
+
+function loggingOf(values: Values): LoggingConfig {
+  const level = values.word('logging', 'level', ['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL'])
+  return {
+    logfile: values.need('path', 'logging', 'logfile'),
+    level: level === 'WARN' ? 'WARNING' : level,
+    console: values.need('boolean', 'logging', 'console'),
+    format: values.word('logging', 'format', ['ssm', 'json']),
+  }
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>) // TypeScript widens computed keys
+}

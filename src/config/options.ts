@@ -1,0 +1,50 @@
+/**
+ * The option table: the only description of options there is. Checks, defaults, sample files, `--print-config` and the
+ * reference manual are made from it; no key exists outside it.
+ */
+import type { Option, Program } from './option.js'
+import { BROKER_OPTIONS } from './table/broker.js'
+import { CERTIFICATE_OPTIONS } from './table/certificates.js'
+import { MESSAGING_OPTIONS } from './table/messaging.js'
+import { PROCESS_OPTIONS } from './table/process.js'
+import { PROGRAM_OPTIONS } from './table/program.js'
+
+/** In the order of a file. */
+export const OPTIONS: readonly Option[] = [
+  ...PROGRAM_OPTIONS,
+  ...BROKER_OPTIONS,
+  ...CERTIFICATE_OPTIONS,
+  ...MESSAGING_OPTIONS,
+  ...PROCESS_OPTIONS,
+]
+
+/** Keys that a later release brings, by section: known, and not acted upon yet. */
+export const LATER: Readonly<Record<string, readonly string[]>> = {
+  broker: ['url'],
+  certificates: ['key_transport', 'hold_keep', 'signing_policy', 'dn_wildcards'],
+  messaging: [
+    ...['duplicate_window', 'replay', 'journal_keep', 'max_spool_messages', 'min_free_space'],
+    ...['reject_keep', 'reject_max_bytes', 'sent_keep', 'durable', 'authn_host', 'authn_port'],
+    ...['pull_max', 'poll_max', 'ack_deadline', 'skip_poisoned', 'batch', 'token_file'],
+  ],
+  daemon: ['status_socket'],
+  monitoring: ['listen', 'textfile'],
+}
+
+/** Keys that older releases had, by section: what to write instead. */
+export const RETIRED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  broker: {
+    bdii: 'brokers are no longer looked up: name yours with host and port.',
+    network: 'brokers are no longer looked up: name yours with host and port.',
+  },
+}
+
+/** The options that `program` reads, in the order of a file. */
+export function optionsOf(program: Program): readonly Option[] {
+  return OPTIONS.filter((option) => option.who === 'both' || option.who === program)
+}
+
+/** The value that the shipped file of `program` has for `option`, when it is active there. */
+export function sampleOf(option: Option, program: Program): string | undefined {
+  return typeof option.sample === 'object' ? option.sample[program] : option.sample
+}

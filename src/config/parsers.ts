@@ -1,0 +1,204 @@
+/**
+ * From the text of a value to the value, one parser per type of the option table. Each throws `BadValue` with a sentence
+ * that says what is wrong and what to write; it never shows the value of a secret.
+ */
+import { isIP, isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
+import { nearest, quoted } from './finding.js'
+import type { Option, OptionType } from './option.js'
+
+/** A host and its port. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** A host, and its port where it names one. */
+export interface HostEntry {
+  readonly host: string
+  readonly port?: number
+}
+
+/** What each type of option gives. */
+export interface ParsedTypes {
+  readonly text: string
+  /** Absolute. */
+  readonly path: string
+  readonly boolean: boolean
+  readonly integer: number
+  /** Milliseconds. */
+  readonly duration: number
+  /** Bytes. */
+  readonly size: number
+  readonly choice: string
+  readonly choices: readonly string[]
+  readonly addresses: readonly HostEntry[]
+  readonly address: Address
+  readonly ca: 'both' | 'capath' | 'system' | { readonly file: string }
+}
+
+export type Parsed = ParsedTypes[OptionType]
+
+/** The text is not a value of the type. */
+export class BadValue extends Error {}
+
+type Parser<T> = (text: string, option: Option, cwd: string) => T
+
+export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
+  text: oneLine,
+  path: (text, _option, cwd) => parsePath(text, cwd),
+  boolean: parseBoolean,
+  integer: parseInteger,
+  duration: (text, option) => parseQuantity(text, option, DURATIONS),
+  size: (text, option) => parseQuantity(text, option, SIZES),
+  choice: parseChoice,
+  choices: (text, option) => listOf(text).map((word) => parseChoice(word, option)),
+  addresses: parseHosts,
+  address: parseAddress,
+  ca: (text, _option, cwd) => {
+    const word = oneLine(text).toLowerCase()
+    return word === 'both' || word === 'capath' || word === 'system' ? word : { file: parsePath(text, cwd) }
+  },
+}
+
+function oneLine(text: string): string {
+  if (text.includes('\n')) throw new BadValue('must be one line; is the line below it indented by mistake?')
+  return text
+}
+
+function parsePath(text: string, cwd: string): string {
+  // A path of 4 096 bytes is the most the system takes (limits.h).
+  if (text.length > 4095) throw new BadValue('longer than 4095 characters: no path is.')
+  return resolve(cwd, oneLine(text))
+}
+
+// The words of Python's configparser.
+const BOOLEANS = new Map([
+  ...['1', 'yes', 'true', 'on'].map((word) => [word, true] as const),
+  ...['0', 'no', 'false', 'off'].map((word) => [word, false] as const),
+])
+
+function parseBoolean(text: string): boolean {
+  const value = BOOLEANS.get(text.toLowerCase())
+  if (value === undefined) throw new BadValue(`${quoted(text)} is neither true nor false.`)
+  return value
+}
+
+function parseInteger(text: string, option: Option): number {
+  if (!/^[+-]?\d{1,15}$/u.test(text))
+    throw new BadValue(`${quoted(text)} is not a whole number${range(option, String)}.`)
+  return within(Number(text), text, option, String)
+}
+
+function within(value: number, text: string, option: Option, say: (value: number) => string): number {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = option
+  if (value < min || value > max) throw new BadValue(`${quoted(text)} is out of range${range(option, say)}.`)
+  return value
+}
+
+function range({ min, max }: Option, say: (value: number) => string): string {
+  return min === undefined || max === undefined ? '' : `: write one from ${say(min)} to ${say(max)}`
+}
+
+/** Units, largest first; case does not matter. */
+interface Units {
+  readonly plain: string
+  readonly examples: string
+  readonly factors: ReadonlyMap<string, number>
+}
+
+const DURATIONS: Units = {
+  plain: 's',
+  examples: '30 s, 5 min, 24 h, 7 d',
+  factors: new Map(Object.entries({ d: 86_400_000, h: 3_600_000, min: 60_000, m: 60_000, s: 1000, ms: 1 })),
+}
+
+const SIZES: Units = {
+  plain: 'bytes',
+  examples: '1500000, 64 KiB, 128 MiB, 1 GiB',
+  factors: new Map(
+    Object.entries({
+      ...{ GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024, gb: 1e9, mb: 1e6, kb: 1000 },
+      ...{ g: 1024 ** 3, m: 1024 ** 2, k: 1024, bytes: 1, b: 1 },
+    }),
+  ),
+}
+
+function parseQuantity(text: string, option: Option, units: Units): number {
+  const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/iu.exec(text) ?? []
+  const name = unit === '' ? units.plain : unit.toLowerCase()
+  const factor = [...units.factors].find(([known]) => known.toLowerCase() === name)?.[1]
+  if (digits === '' || factor === undefined) {
+    throw new BadValue(
+      `${quoted(text)} is not understood: write for example ${units.examples} (a plain number: ${units.plain}).`,
+    )
+  }
+  return within(Math.round(Number(digits) * factor), text, option, (value) => said(value, units))
+}
+
+function said(value: number, { factors, plain }: Units): string {
+  for (const [unit, factor] of factors) if (value >= factor && value % factor === 0) return `${value / factor} ${unit}`
+  return `${value} ${plain}`
+}
+
+function parseChoice(text: string, option: Option): string {
+  const { choices = [], laterChoices = [], synonyms = {} } = option
+  const word = text.toLowerCase()
+  const found = choices.find((choice) => choice.toLowerCase() === word)
+  if (found !== undefined) return found
+  if (Object.hasOwn(synonyms, word)) return synonyms[word] ?? ''
+  if (laterChoices.includes(word))
+    throw new BadValue(`${word} comes with a later release; until then one of ${choices.join(', ')}.`)
+  const hint = nearest(
+    word,
+    choices.map((choice) => choice.toLowerCase()),
+  )
+  const meant = hint === undefined ? '' : ` (did you mean ${hint}?)`
+  throw new BadValue(`${quoted(text)} is not one of ${choices.join(', ')}${meant}.`)
+}
+
+/** Words between commas or line ends. */
+function listOf(text: string): string[] {
+  const words = text.split(/[,\n]/u).map((word) => word.trim())
+  return words.filter((word) => word !== '')
+}
+
+function parseHosts(text: string): readonly HostEntry[] {
+  const entries = listOf(text).map(parseHost)
+  if (entries.length === 0) throw new BadValue('names no host.')
+  if (entries.length > 32) throw new BadValue('names more than 32 hosts.')
+  return entries
+}
+
+function parseAddress(text: string): Address {
+  const { host, port } = parseHost(oneLine(text))
+  if (port === undefined)
+    throw new BadValue(`${quoted(text)} has no port: write HOST:PORT, for example 127.0.0.1:61613.`)
+  return { host, port }
+}
+
+/** `host`, `host:port`, `[v6]:port`, `[v6]`, or a bare IPv6 address. */
+function parseHost(text: string): HostEntry {
+  if (isIPv6(text)) return { host: text }
+  if (/^[a-z0-9+.-]+:\/\//iu.test(text)) {
+    throw new BadValue(
+      `${quoted(text)} is a URL: write the host name alone (addresses as url come with a later release).`,
+    )
+  }
+  const [, v6, name = '', digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]/]+))(?::(\d{1,5}))?$/u.exec(text) ?? []
+  const host = v6 ?? name
+  if (v6 === undefined ? !isHostName(name) : isIP(v6) !== 6) {
+    throw new BadValue(
+      `${quoted(text)} is not a host: write a name or address, with a port as in broker.example.org:61614.`,
+    )
+  }
+  if (digits === undefined) return { host }
+  const port = Number(digits)
+  if (port > 65_535) throw new BadValue(`${quoted(text)}: a port is at most 65535.`)
+  return { host, port }
+}
+
+/** RFC 1123 names, underscores tolerated; the dot at the end too. */
+function isHostName(name: string): boolean {
+  return name.length <= 254 && /^(?!-)[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*\.?$/u.test(name)
+}

@@ -1,0 +1,110 @@
+/** `[messaging]`: what is carried from where to where. */
+import type { Option } from '../option.js'
+
+const KIB = 1024
+const GIB = KIB * KIB * KIB
+
+export const MESSAGING_OPTIONS: readonly Option[] = [
+  {
+    section: 'messaging',
+    key: 'destination',
+    who: 'both',
+    type: 'text',
+    required: true,
+    sample: '/queue/CHANGE-ME',
+    placeholder: true,
+    meaning: 'The queue or topic, as the broker calls it, for example /queue/accounting.',
+  },
+  {
+    section: 'messaging',
+    key: 'path',
+    who: 'sender',
+    type: 'path',
+    required: true,
+    sample: '/var/spool/apel/outgoing',
+    meaning: 'The directory from which messages are sent; each is removed once the broker has it.',
+  },
+  {
+    section: 'messaging',
+    key: 'path',
+    who: 'receiver',
+    type: 'path',
+    required: true,
+    sample: '/var/spool/apel',
+    meaning: 'Accepted messages go into its folder incoming, refused ones into reject.',
+  },
+  {
+    section: 'messaging',
+    key: 'path_type',
+    who: 'sender',
+    type: 'choice',
+    choices: ['dirq', 'directory'],
+    default: 'dirq',
+    sample: 'dirq',
+    meaning:
+      'dirq: a directory queue as python-dirq writes it. directory: plain files of any name; folders are ignored.',
+  },
+  {
+    section: 'messaging',
+    key: 'ams_project',
+    who: 'both',
+    type: 'text',
+    only: 'AMS',
+    meaning: 'The project on the Argo Messaging Service.',
+  },
+  {
+    section: 'messaging',
+    key: 'token',
+    who: 'both',
+    type: 'text',
+    only: 'AMS',
+    secret: true,
+    meaning: 'The token for the Argo Messaging Service; without it the client certificate is exchanged for one.',
+  },
+  {
+    section: 'messaging',
+    key: 'binary',
+    who: 'both',
+    type: 'boolean',
+    default: 'false',
+    meaning: 'May contents that are not UTF-8 be sent or stored? Only when the other end is this program, too.',
+  },
+  {
+    section: 'messaging',
+    key: 'window',
+    who: 'both',
+    type: 'integer',
+    default: '64',
+    min: 1,
+    max: 10_000,
+    meaning: 'How many messages may be under way at once (and 32 MiB of them).',
+  },
+  {
+    section: 'messaging',
+    key: 'max_message_size',
+    who: 'sender',
+    type: 'size',
+    min: KIB,
+    max: GIB,
+    meaning:
+      "The most bytes of a sealed message; a larger one is set aside. Without it the broker's own limit decides.",
+  },
+  {
+    section: 'messaging',
+    key: 'max_message_size',
+    who: 'receiver',
+    type: 'size',
+    default: '128 MiB',
+    min: KIB,
+    max: GIB,
+    meaning: 'The most bytes of a message as it comes from the broker; a larger one is rejected.',
+  },
+  {
+    section: 'messaging',
+    key: 'run_lock',
+    who: 'both',
+    type: 'boolean',
+    default: 'true',
+    meaning: 'Let one process at a time work on path.',
+  },
+]
