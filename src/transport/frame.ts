@@ -23,6 +23,8 @@ export interface Frame {
   readonly headers: Headers
   /** May share memory with the bytes that were pushed. */
   readonly body: Buffer
+  /** Bytes of the body on the wire: more than `body` holds when it was cut (`FrameLimits.kept`). */
+  readonly size: number
 }
 
 /** Called while bytes are pushed. What a handler throws leaves `push`. */
@@ -39,7 +41,12 @@ export interface FrameLimits {
   readonly headBytes: number
   readonly headers: number
   readonly bodyBytes: number
+  /** A body larger than `bodyBytes` is no error: its first `kept` bytes are handed over, the rest is skipped. */
+  readonly kept?: number
 }
+
+/** No broker carries more (2 GiB is the largest array of a JVM): a body that goes on and on is nobody's message. */
+const SKIP_LIMIT = 2 ** 31
 
 /** Heads: 64 KiB is twenty times what any client of ours sends, and nothing for us to hold. */
 export const HEAD_LIMITS: Omit<FrameLimits, 'bodyBytes'> = { headBytes: 64 * 1024, headers: 100 }
@@ -106,9 +113,9 @@ class Collector {
 
 /*
  * States: between ─byte─▶ command ─LF─▶ header ─LF─▶ header … ─empty line─▶ counted (content-length) or open (up to NUL)
- *         counted, open ─NUL─▶ between.   Any ─stop, error─▶ stopped.
+ *         counted, open ─NUL─▶ between.   With `kept`, a body beyond the limit: ─▶ excess ─NUL─▶ between.   Any ─stop, error─▶ stopped.
  */
-type State = 'between' | 'command' | 'header' | 'counted' | 'open' | 'stopped'
+type State = 'between' | 'command' | 'header' | 'counted' | 'open' | 'excess' | 'stopped'
 
 class Parser implements FrameParser {
   version: StompVersion | null = null
@@ -121,6 +128,7 @@ class Parser implements FrameParser {
     header: (chunk, at) => this.#header(chunk, at),
     counted: (chunk, at) => this.#counted(chunk, at),
     open: (chunk, at) => this.#open(chunk, at),
+    excess: (chunk, at) => this.#excess(chunk, at),
     stopped: (chunk) => chunk.length,
   }
   #state: State = 'between'
@@ -128,7 +136,9 @@ class Parser implements FrameParser {
   #headers = new Map<string, string>()
   #headBytes = 0
   #headerLines = 0
-  #length = 0
+  #length: number | undefined
+  /** Bytes of a body beyond the limit that have passed. */
+  #passed = 0
 
   constructor(limits: FrameLimits, handler: FrameHandler) {
     this.#limits = limits
@@ -190,25 +200,53 @@ class Parser implements FrameParser {
   }
 
   #counted(chunk: Buffer, at: number): number {
-    const end = at + Math.min(this.#length - this.#pending.length, chunk.length - at)
+    const length = this.#length ?? 0
+    const end = at + Math.min(length - this.#pending.length, chunk.length - at)
     if (end === chunk.length) {
-      this.#pending.add(chunk.subarray(at, end), this.#length)
+      this.#pending.add(chunk.subarray(at, end), length)
       return end
     }
     if (chunk[end] !== NUL) throw malformed('there is no NUL where content-length says that the body ends')
-    this.#emit(this.#whole(chunk, at, end, this.#length))
+    this.#emit(this.#whole(chunk, at, end, length))
     return end + 1
   }
 
   #open(chunk: Buffer, at: number): number {
     const nul = chunk.indexOf(NUL, at)
     const end = nul === -1 ? chunk.length : nul
-    if (this.#pending.length + (end - at) > this.#limits.bodyBytes) throw this.#tooLarge()
+    if (this.#pending.length + (end - at) > this.#limits.bodyBytes) {
+      this.#beginExcess()
+      return at
+    }
     if (nul === -1) {
       this.#pending.add(chunk.subarray(at, end))
       return end
     }
     this.#emit(this.#whole(chunk, at, end))
+    return end + 1
+  }
+
+  /** Throws when an excess is an error; else what is held is cut, and the body passes from here on. */
+  #beginExcess(): void {
+    const { kept } = this.#limits
+    if (kept === undefined) throw this.#tooLarge(this.#limits.bodyBytes)
+    if ((this.#length ?? 0) > SKIP_LIMIT) throw this.#tooLarge(SKIP_LIMIT)
+    const held = this.#pending.take()
+    this.#passed = held.length
+    this.#pending.add(held.subarray(0, kept))
+    this.#state = 'excess'
+  }
+
+  #excess(chunk: Buffer, at: number): number {
+    const nul = this.#length === undefined ? chunk.indexOf(NUL, at) : at + this.#length - this.#passed
+    const end = nul === -1 ? chunk.length : Math.min(nul, chunk.length)
+    this.#passed += end - at
+    if (this.#passed > SKIP_LIMIT) throw this.#tooLarge(SKIP_LIMIT)
+    const room = Math.max(0, (this.#limits.kept ?? 0) - this.#pending.length)
+    this.#pending.add(chunk.subarray(at, Math.min(end, at + room)))
+    if (end === chunk.length) return end
+    if (chunk[end] !== NUL) throw malformed('there is no NUL where content-length says that the body ends')
+    this.#emit(this.#pending.take(), this.#passed)
     return end + 1
   }
 
@@ -258,19 +296,19 @@ class Parser implements FrameParser {
 
   #endOfHead(): void {
     const length = parseLength(this.#headers.get('content-length'))
-    this.#length = length ?? 0
+    this.#length = length
     this.#state = length === undefined ? 'open' : 'counted'
     this.#handler.head?.({ command: this.#name, headers: this.#headers, length })
-    if (this.#length > this.#limits.bodyBytes) throw this.#tooLarge()
+    if ((length ?? 0) > this.#limits.bodyBytes) this.#beginExcess()
   }
 
-  #emit(body: Buffer): void {
+  #emit(body: Buffer, size = body.length): void {
     this.#state = 'between'
-    this.#handler.frame({ command: this.#name, headers: this.#headers, body })
+    this.#handler.frame({ command: this.#name, headers: this.#headers, body, size })
   }
 
-  #tooLarge(): SsmError {
-    return new SsmError('limit', `a STOMP frame whose body is larger than ${this.#limits.bodyBytes} bytes`)
+  #tooLarge(limit: number): SsmError {
+    return new SsmError('limit', `a STOMP frame whose body is larger than ${limit} bytes`)
   }
 }
 

@@ -27,6 +27,11 @@ export interface Delivery {
   readonly id: MessageId
   readonly brokerId?: string
   readonly body: Uint8Array
+  /**
+   * The body was larger than the transport's limit and was cut: its whole size in bytes. Such a message is to be refused
+   * (`too-large`) and stored(): it would come again and again otherwise.
+   */
+  readonly truncated?: number
   /** It is durable: tell the broker when and how the transport likes. Returns at once; trouble surfaces from the iterator. */
   stored(): void
   /** Not stored: never NACKed; it goes back when the subscription or connection ends. */

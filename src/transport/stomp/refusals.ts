@@ -1,0 +1,158 @@
+/**
+ * What brokers and TLS peers say when they refuse, and what it means for us: tables of data, each line seen or documented.
+ */
+import { SsmError, systemCode, messageOf, type ErrorCode } from '../../errors.js'
+
+interface Refusal {
+  /** Matches the ERROR frame's `message` header and body, joined by a line end. */
+  readonly says: RegExp
+  readonly code: ErrorCode
+  /** What it means, and what to do. */
+  readonly words: string
+}
+
+/** The first line that matches counts. */
+const REFUSALS: readonly Refusal[] = [
+  // RabbitMQ 3.10, seen: `Bad CONNECT` / `Access refused for user 'x'`; same for an unknown certificate user.
+  {
+    says: /Access refused for user|Authentication failed|No user for client certificate/i,
+    code: 'login-refused',
+    words: 'the broker does not know this login or certificate: ask its operator to add it',
+  },
+  // RabbitMQ 3.10, seen: `Bad CONNECT` / `Virtual host '…' access denied`.
+  {
+    says: /^Bad CONNECT/i,
+    code: 'login-refused',
+    words: 'the broker does not let us in: ask its operator',
+  },
+  // ActiveMQ, documented: `User name [x] or password is invalid.`
+  {
+    says: /User name \[.*\] or password is invalid/i,
+    code: 'login-refused',
+    words: 'the broker does not accept user name and password',
+  },
+  // RabbitMQ 3.10, seen for SEND and SUBSCRIBE, without receipt-id; RECEIPT for the SUBSCRIBE followed nevertheless.
+  {
+    says: /^access_refused|ACCESS_REFUSED/,
+    code: 'destination-refused',
+    words: 'the broker does not allow us this destination: ask its operator for the right',
+  },
+  // RabbitMQ 3.10, seen: `not_found` / `NOT_FOUND - no exchange 'none' in vhost '/'`.
+  {
+    says: /^not_found|NOT_FOUND/,
+    code: 'destination-refused',
+    words: 'the broker has no such destination: check [messaging] destination',
+  },
+  // ActiveMQ, documented: `User u is not authorized to write to: queue://…` (read from, create).
+  {
+    says: /is not authorized to (?:read|write|create)/i,
+    code: 'destination-refused',
+    words: 'the broker does not allow us this destination: ask its operator for the right',
+  },
+  // RabbitMQ 3.10: `Invalid destination` / `'/foo/bar' is not a valid … destination`, `Unknown destination`.
+  {
+    says: /^(?:Invalid|Unknown|Missing) destination/i,
+    code: 'destination-refused',
+    words: 'the broker does not understand the destination: check [messaging] destination',
+  },
+  // ActiveMQ: java.lang.SecurityException before any destination is named.
+  {
+    says: /SecurityException/i,
+    code: 'login-refused',
+    words: 'the broker refuses us: ask its operator',
+  },
+  // RabbitMQ 3.10, seen: `Version mismatch` / `Supported versions are 1.0,1.1,1.2`.
+  {
+    says: /^Version mismatch/i,
+    code: 'not-the-protocol',
+    words: 'the broker speaks none of STOMP 1.0, 1.1, 1.2',
+  },
+]
+
+/**
+ * Judges an ERROR frame. `otherwise` is the code when no line of the table fits: `message-refused` when the frame names
+ * a receipt, else `connection-lost`.
+ */
+export function judgeError(title: string, text: string, otherwise: ErrorCode): SsmError {
+  const said = `${title}\n${text}`.slice(0, 4096)
+  const refusal = REFUSALS.find(({ says }) => says.test(said))
+  const quoted = [title, text.trim()].filter((part) => part !== '').join(': ') || 'no reason'
+  if (refusal === undefined) return new SsmError(otherwise, `the broker ended it with the error "${quoted}"`)
+  return new SsmError(refusal.code, `${refusal.words} (it said "${quoted}")`)
+}
+
+interface SystemFailure {
+  readonly code: ErrorCode
+  readonly words: string
+}
+
+/** Errors of sockets, by their code. */
+const SYSTEM: Readonly<Record<string, SystemFailure>> = {
+  ECONNREFUSED: { code: 'unreachable', words: 'nothing listens on this port' },
+  ENOTFOUND: { code: 'unreachable', words: 'the host name is unknown' },
+  EAI_AGAIN: { code: 'unreachable', words: 'the name service does not answer' },
+  ETIMEDOUT: { code: 'unreachable', words: 'no answer from the host' },
+  EHOSTUNREACH: { code: 'unreachable', words: 'there is no route to the host' },
+  ENETUNREACH: { code: 'unreachable', words: 'there is no route to the network' },
+  ECONNRESET: { code: 'unreachable', words: 'the other end reset the connection' },
+  EPIPE: { code: 'unreachable', words: 'the other end closed the connection' },
+  ERR_SSL_WRONG_VERSION_NUMBER: {
+    code: 'not-the-protocol',
+    words: 'the port does not speak TLS: use the broker’s TLS port, or use_ssl = false',
+  },
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: {
+    code: 'not-the-protocol',
+    words: 'the port does not speak TLS: use the broker’s TLS port, or use_ssl = false',
+  },
+  ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'not-the-protocol', words: 'the broker offers only TLS versions before 1.2' },
+}
+
+/** TLS alerts by which a peer refuses our certificate (RFC 8446 section 6.2), as OpenSSL names them. */
+const ALERTS: readonly { readonly says: RegExp; readonly words: string }[] = [
+  { says: /UNKNOWN_CA/, words: 'the broker does not know the CA of our certificate' },
+  { says: /CERTIFICATE_EXPIRED/, words: 'the broker says that our certificate has expired' },
+  { says: /CERTIFICATE_REVOKED/, words: 'the broker says that our certificate is revoked' },
+  { says: /CERTIFICATE_REQUIRED/, words: 'the broker wants a client certificate' },
+  { says: /ACCESS_DENIED/, words: 'the broker does not let this certificate in' },
+  { says: /(?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_UNKNOWN/, words: 'the broker does not accept our certificate' },
+  {
+    says: /HANDSHAKE_FAILURE/,
+    words: 'the broker and we have no TLS algorithm in common, or it wants another certificate',
+  },
+]
+
+/** Puts a socket's error into words. `own` is our DN, for the broker's operator. */
+export function judgeSocketError(error: unknown, where: string, own: string | null): SsmError {
+  const code = systemCode(error) ?? ''
+  const alert = code.startsWith('ERR_SSL_') ? ALERTS.find(({ says }) => says.test(code)) : undefined
+  if (alert !== undefined) {
+    const ask = own === null ? '' : `: ask its operator to accept ${own}`
+    return new SsmError('login-refused', `${where}: ${alert.words}${ask} (TLS alert ${code})`, { cause: error })
+  }
+  const known = Object.hasOwn(SYSTEM, code) ? SYSTEM[code] : undefined
+  if (known !== undefined) return new SsmError(known.code, `${where}: ${known.words}`, { cause: error })
+  // A failure over several addresses of one name has no message of its own.
+  const said = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error)
+  return new SsmError('unreachable', `${where}: ${said || code}`, { cause: error })
+}
+
+/** How other protocols begin when they answer (or do not understand) CONNECT. */
+const STRANGERS: readonly { readonly begins: RegExp; readonly words: string }[] = [
+  { begins: /^HTTP\//, words: 'a web server' },
+  { begins: /^\s*</, words: 'a web server' },
+  { begins: /^AMQP/, words: 'an AMQP port' },
+  { begins: /^SSH-/, words: 'an SSH server' },
+  { begins: /^220[ -]/, words: 'a mail or FTP server' },
+  { begins: /^\* OK/, words: 'a mail server' },
+  // A TLS alert or handshake record: content type 21 or 22, version 3.x (RFC 8446 section 5.1).
+  // eslint-disable-next-line no-control-regex
+  { begins: /^[\x15\x16]\x03/, words: 'a TLS port: set use_ssl = true, or use the broker’s plain port' },
+]
+
+/** What an answer that is not STOMP looks like; `first` are its first bytes. */
+export function describeStranger(first: Uint8Array): string {
+  const text = Buffer.from(first).toString('latin1')
+  const known = STRANGERS.find(({ begins }) => begins.test(text))
+  if (known !== undefined) return `it looks like ${known.words}`
+  return `it begins with ${JSON.stringify(text.slice(0, 32))}`
+}

@@ -1,0 +1,80 @@
+/**
+ * Opening: each address once, in turn, until one lets us in.
+ */
+import { isSsmError, messageOf, SsmError } from '../../errors.js'
+import type { Transport, TransportDeps } from '../port.js'
+import { dial, ownName } from './dial.js'
+import { StompPublisher } from './publisher.js'
+import { Session, type SessionUser } from './session.js'
+import { CONNECT_MS, KEPT_OF_OVERSIZED, type Address, type StompSettings } from './settings.js'
+import { StompSubscriber } from './subscriber.js'
+import { within } from './within.js'
+
+/** A transport to the broker at `settings.addresses`. Opens nothing yet. */
+export function createStompTransport(settings: StompSettings, deps: TransportDeps): Transport {
+  return {
+    async openPublisher(signal) {
+      const publisher = new StompPublisher(deps)
+      // Receipts and errors are all that a sender receives.
+      publisher.attach(await openSession(settings, deps, publisher, KEPT_OF_OVERSIZED, signal))
+      deps.log.info('Will send messages to: %s', settings.destination)
+      return publisher
+    },
+    async openSubscriber(signal) {
+      const subscriber = new StompSubscriber(deps, settings.window, signal)
+      subscriber.attach(await openSession(settings, deps, subscriber, settings.maxMessageSize, signal))
+      deps.log.info('Subscribing to: %s', settings.destination)
+      return subscriber
+    },
+  }
+}
+
+async function openSession(
+  settings: StompSettings,
+  deps: TransportDeps,
+  user: SessionUser,
+  maxBody: number,
+  signal: AbortSignal,
+): Promise<Session> {
+  const failures: SsmError[] = []
+  for (const address of settings.addresses) {
+    try {
+      return await openAddress(address, settings, deps, user, maxBody, signal)
+    } catch (error) {
+      if (!isSsmError(error) || error.code === 'aborted' || error.code === 'configuration') throw error
+      deps.log.warning('Failed to connect to %s:%s: %s', address.host, address.port, error)
+      failures.push(error)
+    }
+  }
+  throw summary(failures)
+}
+
+async function openAddress(
+  address: Address,
+  settings: StompSettings,
+  deps: TransportDeps,
+  user: SessionUser,
+  maxBody: number,
+  signal: AbortSignal,
+): Promise<Session> {
+  const where = `${address.host}:${address.port}`
+  const material = settings.tls === null ? null : await settings.tls()
+  const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s`)
+  const stream = await within({ ms: CONNECT_MS, clock: deps.clock, signal, late }, (stop) =>
+    dial(address, material, deps.log, stop),
+  )
+  const origin = { stream, where, maxBody, ownName: material === null ? null : ownName(material) }
+  const session = new Session(origin, settings, deps, user)
+  await session.connect(signal)
+  return session
+}
+
+/** One failure speaks for itself; of several, a refusal says more than an unreachable host. */
+function summary(failures: readonly SsmError[]): SsmError {
+  const telling = failures.find(({ temporary }) => !temporary) ?? failures.at(-1)
+  if (telling === undefined) return new SsmError('configuration', 'there is no broker address: set [broker] host')
+  if (failures.length === 1) return telling
+  return new SsmError(telling.code, `none of ${failures.length} brokers can be used: ${messageOf(telling)}`, {
+    cause: telling,
+  })
+}
