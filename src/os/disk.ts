@@ -1,0 +1,161 @@
+/**
+ * The os room: everything that touches the machine. Durable writes, safe opens, run lock, watching, time, who we are.
+ * It never decides what a file means. The `Disk` passes system errors through as they are (with their `code`); everything
+ * above turns them into SsmError `disk`, `element-damaged` or `locked`.
+ *
+ * This file is the port through which spools do all they do, so that a test can make every step fail or die there: the
+ * name of the method and the path name the step.
+ *
+ * Metadata calls are synchronous. Measured (Node 20, ext4, 5 000 calls, 32 in flight, CPU a call): link 14 µs against 20-34 µs
+ * asynchronous, lstat 4 against 12-19, utimes 6 against 17, unlink 11 against 22-25. With about six of them a message
+ * that is 60 µs out of a budget of 400. What waits for the medium (fsync) or moves data (read, write) is asynchronous.
+ */
+import * as fs from 'node:fs'
+import type { Stats } from 'node:fs'
+
+export type { Stats } from 'node:fs'
+
+/** Not every file name is UTF-8: paths may be bytes. */
+export type DiskPath = string | Buffer
+
+/** Open flags, by name, so that nobody opens a spool's file by following a link. */
+export const OPEN = {
+  /** Fails when the name exists in any form. */
+  create: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW,
+  /** Does not follow a symbolic link in the last place and does not hang at a FIFO. */
+  read: fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+  change: fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+  append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND | fs.constants.O_NOFOLLOW,
+  directory: fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW,
+} as const
+
+/** A name in a directory. `kind` is what the directory itself knows; some file systems know nothing. */
+export interface DirectoryEntry {
+  readonly name: Buffer
+  readonly kind: 'file' | 'directory' | 'other' | 'unknown'
+}
+
+/** A directory being listed. Reads 1 024 names at a time: 0.9 µs a name and flat memory, whatever its size. */
+export interface DirectoryReader {
+  next(): DirectoryEntry | null
+  close(): void
+}
+
+/** Named file operations. Errors are node's, with `code`. Times are milliseconds since the epoch, with a fraction. */
+export interface Disk {
+  /** undefined: there is nothing of that name. */
+  lstat(path: DiskPath): Stats | undefined
+  fstat(fd: number): Stats
+  open(path: DiskPath, flags: number, mode?: number): number
+  close(fd: number): void
+  /** Bytes read; 0 at the end. */
+  read(fd: number, buffer: Uint8Array, offset: number, position: number): Promise<number>
+  /** Bytes written; may be fewer than given. */
+  write(fd: number, buffer: Uint8Array, offset: number): Promise<number>
+  /** Appends a short line to a file opened with `OPEN.append`. */
+  append(fd: number, line: string): void
+  fsync(fd: number): Promise<void>
+  truncate(fd: number, length: number): void
+  /** Sets the times of the name itself, never of what a symbolic link points to. Needs to be the owner. */
+  touch(path: DiskPath, time: number): void
+  link(from: DiskPath, to: DiskPath): void
+  rename(from: DiskPath, to: DiskPath): void
+  unlink(path: DiskPath): void
+  mkdir(path: DiskPath, mode?: number): void
+  rmdir(path: DiskPath): void
+  openDirectory(path: DiskPath): DirectoryReader
+}
+
+function entryKind(entry: fs.Dirent<Buffer>): DirectoryEntry['kind'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSymbolicLink() ||
+    entry.isFIFO() ||
+    entry.isSocket() ||
+    entry.isBlockDevice() ||
+    entry.isCharacterDevice()
+    ? 'other'
+    : 'unknown'
+}
+
+function openDirectory(path: DiskPath): DirectoryReader {
+  // The types of @types/node know opendir only with string names; `encoding: 'buffer'` makes the entries hold bytes.
+  const options = { encoding: 'buffer' as BufferEncoding, bufferSize: 1024 }
+  const directory = fs.opendirSync(path, options)
+  return {
+    next() {
+      const entry = directory.readSync() as unknown as fs.Dirent<Buffer> | null
+      return entry === null ? null : { name: entry.name, kind: entryKind(entry) }
+    },
+    close: () => {
+      directory.closeSync()
+    },
+  }
+}
+
+function read(fd: number, buffer: Uint8Array, offset: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, buffer, offset, buffer.length - offset, position, (error, bytes) => {
+      if (error === null) resolve(bytes)
+      else reject(error)
+    })
+  })
+}
+
+function write(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, buffer, offset, buffer.length - offset, null, (error, bytes) => {
+      if (error === null) resolve(bytes)
+      else reject(error)
+    })
+  })
+}
+
+function fsync(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fsync(fd, (error) => {
+      if (error === null) resolve()
+      else reject(error)
+    })
+  })
+}
+
+/** The machine's own disk. */
+export function createDisk(): Disk {
+  return {
+    lstat: (path) => fs.lstatSync(path, { throwIfNoEntry: false }),
+    fstat: (fd) => fs.fstatSync(fd),
+    open: (path, flags, mode = 0o666) => fs.openSync(path, flags, mode),
+    close: (fd) => {
+      fs.closeSync(fd)
+    },
+    read,
+    write,
+    append: (fd, line) => {
+      fs.writeSync(fd, line)
+    },
+    fsync,
+    truncate: (fd, length) => {
+      fs.ftruncateSync(fd, length)
+    },
+    touch: (path, time) => {
+      fs.lutimesSync(path, time / 1000, time / 1000)
+    },
+    link: (from, to) => {
+      fs.linkSync(from, to)
+    },
+    rename: (from, to) => {
+      fs.renameSync(from, to)
+    },
+    unlink: (path) => {
+      fs.unlinkSync(path)
+    },
+    mkdir: (path, mode = 0o777) => {
+      fs.mkdirSync(path, { mode })
+    },
+    rmdir: (path) => {
+      fs.rmdirSync(path)
+    },
+    openDirectory,
+  }
+}

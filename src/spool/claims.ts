@@ -1,0 +1,178 @@
+/**
+ * Which locks are ours? A `.lck` is a hard link and does not say who holds it. So we set the element's time to a moment
+ * nobody else uses, write it down here, and lock then: a lock is ours exactly while its time is the one on record.
+ * Somebody who broke our lock and took it himself has moved the time, as every implementation's lock does.
+ *
+ * One file a run, `.ssm/claims/<pid>-<random>`: the process identity in the first line, then `time id` a claim. Lines are never
+ * taken back: a line without its lock says nothing. Not fsynced: the locks are not either, and without a record a lock just
+ * waits for its age. Throws SsmError `disk`.
+ */
+import { randomBytes } from 'node:crypto'
+import type { MessageId } from '../message.js'
+import type { Clock } from '../os/clock.js'
+import type { Disk } from '../os/disk.js'
+import { OPEN } from '../os/disk.js'
+import { diskError, isSystem } from '../os/disk-error.js'
+import type { ProcessIdentity } from '../os/process-identity.js'
+import { isGone, parseProcessIdentity, thisProcess } from '../os/process-identity.js'
+import { readRegularFile } from '../os/safe-open.js'
+import { visitDirectory } from './listing.js'
+import { openOwnDirectory } from './own-directory.js'
+
+/** A record file is rewritten when this many lines are not about living claims. 1 024 lines are about 40 KB. */
+const STALE_LINES = 1024
+/** No record of ours grows beyond this. */
+const RECORD_LIMIT = 64 * 1024 * 1024
+const HOUR = 3_600_000
+const RECORD_NAME = /^[0-9]+-[0-9a-f]{12}$/
+
+export interface Claims {
+  /** A time (ms, microsecond steps) for the next lock: now, and never given before by this process. */
+  stamp(): number
+  /** Writes down: whoever finds `id` locked with exactly this mtime has found a lock of this run. */
+  record(id: MessageId, mtimeMs: number): void
+  /** The claim is over. Costs nothing on disk. */
+  forget(id: MessageId): void
+  /**
+   * Frees the locks of runs that are provably gone. `free` is given each recorded id and time, and unlinks the lock
+   * if it still has that time; it answers whether it did. Returns how many.
+   */
+  recover(free: (id: MessageId, mtimeMs: number) => boolean): Promise<number>
+  /** Removes this run's record. Call when no claim is held any more. */
+  close(): void
+}
+
+export interface ClaimsOptions {
+  /** The spool. The record lies in its `.ssm/claims`. */
+  readonly path: string
+  readonly disk: Disk
+  readonly clock: Clock
+  /** For tests: somebody else's identity. */
+  readonly identity?: ProcessIdentity
+}
+
+function parseLine(line: string): { readonly id: MessageId; readonly mtimeMs: number } | undefined {
+  const blank = line.indexOf(' ')
+  const mtimeMs = Number(line.slice(0, blank))
+  return blank <= 0 || !Number.isFinite(mtimeMs) ? undefined : { id: line.slice(blank + 1), mtimeMs }
+}
+
+/** Opens this run's record. The directory is made on the first call. */
+export function createClaims(options: ClaimsOptions): Claims {
+  const { disk, clock } = options
+  const identity = options.identity ?? thisProcess()
+  const folder = openOwnDirectory(disk, options.path, 'claims')
+  const name = `${identity.pid}-${randomBytes(6).toString('hex')}`
+  const record = `${folder}/${name}`
+  const living = new Map<MessageId, number>()
+  let fd: number | undefined
+  let lines = 0
+  let last = 0
+
+  /** Opens the record anew with the living claims in it. */
+  function write(path: string): number {
+    const opened = disk.open(path, OPEN.append, 0o600)
+    disk.append(opened, `${JSON.stringify(identity)}\n`)
+    for (const [id, mtimeMs] of living) disk.append(opened, `${mtimeMs} ${id}\n`)
+    lines = living.size
+    return opened
+  }
+
+  function rewrite(): void {
+    const fresh = write(`${record}.new`)
+    disk.rename(`${record}.new`, record)
+    if (fd !== undefined) disk.close(fd)
+    fd = fresh
+  }
+
+  /** The lines of the record of a run that is provably gone; undefined when it may live. */
+  async function readDead(other: string): Promise<string[] | undefined> {
+    const file = await readRegularFile(disk, `${folder}/${other}`, RECORD_LIMIT)
+    if (file === null) return undefined
+    const [first = '', ...rest] = file.bytes.toString('utf8').split('\n')
+    const holder = parseProcessIdentity(first)
+    // A run that died before its first line was written has locked nothing.
+    if (holder === undefined) return Math.abs(clock.now() - file.stats.mtimeMs) > HOUR ? [] : undefined
+    return isGone(holder, identity) ? rest : undefined
+  }
+
+  /** `X.recovering` is being worked on by run X: left alone while X may live. */
+  async function isBusy(other: string): Promise<boolean> {
+    if (!other.endsWith('.recovering')) return false
+    const worker = other.slice(0, -'.recovering'.length)
+    return disk.lstat(`${folder}/${worker}`) !== undefined && (await readDead(worker)) === undefined
+  }
+
+  async function recoverOne(other: string, free: (id: MessageId, mtimeMs: number) => boolean): Promise<number> {
+    if (await isBusy(other)) return 0
+    const rest = await readDead(other)
+    if (rest === undefined) return 0
+    // Whoever looks for dead runs must see that we are alive.
+    fd ??= write(record)
+    // Whoever renames it does the work: two runs that start together must not free what the other has just locked anew.
+    const mine = `${folder}/${name}.recovering`
+    try {
+      disk.rename(`${folder}/${other}`, mine)
+    } catch (error) {
+      if (isSystem(error, 'ENOENT')) return 0
+      throw error
+    }
+    // A line cut off by the kill has no line break, and its lock was never taken: the last part is always dropped.
+    const freed = rest.slice(0, -1).filter((line) => {
+      const claim = parseLine(line)
+      return claim !== undefined && free(claim.id, claim.mtimeMs)
+    }).length
+    disk.unlink(mine)
+    return freed
+  }
+
+  return {
+    stamp() {
+      const now = clock.now() + Math.floor(Math.random() * 1000) / 1000
+      // Never the same twice; a real step back of the clock is larger and is followed.
+      last = now <= last && last - now < 1000 ? last + 0.001 : now
+      return last
+    },
+    record(id, mtimeMs) {
+      try {
+        living.set(id, mtimeMs)
+        if (fd === undefined) fd = write(record)
+        else if (lines > STALE_LINES + 2 * living.size) rewrite()
+        else {
+          disk.append(fd, `${mtimeMs} ${id}\n`)
+          lines += 1
+        }
+      } catch (error) {
+        living.delete(id)
+        throw diskError(error, 'write the record of claims', record)
+      }
+    },
+    forget(id) {
+      living.delete(id)
+    },
+    async recover(free) {
+      const others: string[] = []
+      await visitDirectory(disk, folder, (entry) => {
+        const other = entry.name.toString('latin1')
+        if (other !== name && RECORD_NAME.test(other.replace(/\.(new|recovering)$/, ''))) others.push(other)
+      })
+      let freed = 0
+      try {
+        for (const other of others) freed += await recoverOne(other, free)
+      } catch (error) {
+        throw diskError(error, 'free the locks recorded in', folder)
+      }
+      return freed
+    },
+    close() {
+      if (fd === undefined) return
+      disk.close(fd)
+      fd = undefined
+      try {
+        disk.unlink(record)
+      } catch (error) {
+        if (!isSystem(error, 'ENOENT')) throw diskError(error, 'remove the record of claims', record)
+      }
+    },
+  }
+}

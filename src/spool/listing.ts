@@ -1,0 +1,75 @@
+/**
+ * Listing directories that others change meanwhile: what has vanished is empty, what is a link is not entered.
+ */
+import type { Disk, DirectoryEntry, DiskPath } from '../os/disk.js'
+import { diskError, isSystem } from '../os/disk-error.js'
+import { nextTurn } from '../os/turn.js'
+import { isIntermediateName } from './names.js'
+
+/** Names read between two turns of the event loop: about 2 ms. */
+const BATCH = 2048
+
+/** Calls `visit` for each entry, in no order. A directory that does not exist (any more) has none. Throws SsmError `disk`. */
+export async function visitDirectory(
+  disk: Disk,
+  path: DiskPath,
+  visit: (entry: DirectoryEntry) => void,
+): Promise<void> {
+  try {
+    const reader = disk.openDirectory(path)
+    try {
+      let seen = 0
+      for (let entry = reader.next(); entry !== null; entry = reader.next()) {
+        visit(entry)
+        seen += 1
+        if (seen % BATCH === 0) await nextTurn()
+      }
+    } finally {
+      reader.close()
+    }
+  } catch (error) {
+    if (isSystem(error, 'ENOENT')) return
+    throw diskError(error, 'list', path)
+  }
+}
+
+/** Is it a real directory, not a link to one? Throws SsmError `disk`. */
+export function isRealDirectory(disk: Disk, path: DiskPath): boolean {
+  try {
+    return disk.lstat(path)?.isDirectory() ?? false
+  } catch (error) {
+    throw diskError(error, 'look at', path)
+  }
+}
+
+/** The intermediate directories of a queue, sorted. Symbolic links of such names are left out: they lead elsewhere. */
+export async function listIntermediate(disk: Disk, top: string): Promise<string[]> {
+  const names: string[] = []
+  await visitDirectory(disk, top, ({ name, kind }) => {
+    if (name.length !== 8 || kind === 'file' || kind === 'other') return
+    const text = name.toString('latin1')
+    if (isIntermediateName(text)) names.push(text)
+  })
+  return names.sort().filter((name) => isRealDirectory(disk, `${top}/${name}`))
+}
+
+/** Creates a directory and its missing parents. Throws SsmError `disk`. */
+export function makeDirectories(disk: Disk, path: string): void {
+  try {
+    makeMissing(disk, path)
+  } catch (error) {
+    throw diskError(error, 'create the directory', path)
+  }
+}
+
+function makeMissing(disk: Disk, path: string): void {
+  try {
+    disk.mkdir(path)
+  } catch (error) {
+    if (isSystem(error, 'EEXIST')) return
+    const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0))
+    if (!isSystem(error, 'ENOENT') || parent === '') throw error
+    makeMissing(disk, parent)
+    makeDirectories(disk, path)
+  }
+}

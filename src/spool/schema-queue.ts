@@ -1,0 +1,243 @@
+/**
+ * The queue with schema: an element is a directory `NNNNNNNN/<14hex>`, a file a field; `locked/` in it says that it is taken.
+ *
+ *   temporary/<14hex>.<pid>.ssm ──commit: rename──▶ NNNNNNNN/<14hex> ──remove: rename──▶ obsolete/<14hex> ──▶ gone
+ *
+ * Others purge `temporary` of everything that is called like an element, also while it is being written: hence our names.
+ * Adding is two steps, `stage` and `commit`, so that a journal can note the intent between them.
+ */
+import { SsmError } from '../errors.js'
+import type { MessageId } from '../message.js'
+import type { Clock } from '../os/clock.js'
+import type { Disk } from '../os/disk.js'
+import { OPEN } from '../os/disk.js'
+import { diskError, isSystem, pathText } from '../os/disk-error.js'
+import type { DirectorySync } from '../os/durable.js'
+import { createDirectorySync, writeDurably } from '../os/durable.js'
+import { thisProcess } from '../os/process-identity.js'
+import { createInsertion } from './insertion.js'
+import { isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
+import type { NameMaker } from './names.js'
+import { PackedNames, createNameMaker, isElementName } from './names.js'
+import type { PurgeLimits, PurgeReport, Spool } from './port.js'
+import type { Field, Fields, SchemaTypes } from './schema.js'
+import { encodeFields, resolveSchema } from './schema.js'
+import { createSchemaClaims } from './schema-claim.js'
+import { isStagedName, purgeSchema, removeElementDirectory } from './schema-purge.js'
+
+const ATTEMPTS = 1000
+
+export interface SchemaQueueOptions<S extends SchemaTypes> {
+  readonly path: string
+  readonly schema: S
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly sync?: DirectorySync
+  /** Elements an intermediate directory. Default 16 000. */
+  readonly maxElements?: number
+  /** Bytes a field when reading. Default 256 MiB. */
+  readonly maxSize?: number
+}
+
+export interface SchemaPurgeLimits extends PurgeLimits {
+  /** Staged names a journal intends to commit: never removed. */
+  readonly listed?: ReadonlySet<string>
+}
+
+/** A queue with schema. Adding may be done in steps. */
+export interface SchemaQueue<S extends SchemaTypes> extends Spool<Fields<S>> {
+  readonly path: string
+  /** Writes the element durably, invisibly; returns its staged name. Throws SsmError `disk`, TypeError for wrong fields. */
+  stage(item: Fields<S>): Promise<string>
+  /** Makes a staged element visible, durably. Throws SsmError `disk`; `internal` when there is no such staged element. */
+  commit(staged: string): Promise<MessageId>
+  /** Removes a staged element that is not wanted. */
+  unstage(staged: string): Promise<void>
+  /** Is it still staged? After a crash: no means that it was committed. */
+  isStaged(staged: string): boolean
+  /** All staged elements of ours, also those of runs that are gone. */
+  staged(): Promise<readonly string[]>
+  purge(limits?: SchemaPurgeLimits): Promise<PurgeReport>
+}
+
+interface Place {
+  readonly disk: Disk
+  readonly sync: DirectorySync
+  readonly names: NameMaker
+  readonly top: string
+}
+
+/** Makes an own, empty directory in `temporary`. */
+function createStaged(place: Place, pid: number): string {
+  const { disk, names, top } = place
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const name = `${names.element()}.${pid}.ssm`
+    try {
+      disk.mkdir(`${top}/temporary/${name}`)
+      return name
+    } catch (error) {
+      if (isSystem(error, 'ENOENT')) openQueue(disk, top)
+      else if (!isSystem(error, 'EEXIST')) throw diskError(error, 'add to', top)
+    }
+  }
+  throw new SsmError('disk', `cannot add to ${pathText(top)}: no free name in temporary`)
+}
+
+/** As all implementations do at the first use. */
+function openQueue(disk: Disk, top: string): void {
+  for (const folder of ['temporary', 'obsolete']) {
+    makeDirectories(disk, `${top}/${folder}`)
+    if (!isRealDirectory(disk, `${top}/${folder}`)) {
+      throw new SsmError('disk', `${pathText(`${top}/${folder}`)} is not a real directory: remove the link`)
+    }
+  }
+}
+
+/** Files, then the directory that names them. */
+async function writeStaged(
+  place: Place,
+  staged: string,
+  files: readonly (readonly [string, Uint8Array])[],
+): Promise<void> {
+  const { disk, sync, top } = place
+  const directory = `${top}/temporary/${staged}`
+  try {
+    const writes = files.map(async ([name, bytes]) => {
+      await writeDurably(disk, disk.open(`${directory}/${name}`, OPEN.create, 0o666), bytes)
+    })
+    // All have ended before anything is removed again: none may write into what is being removed.
+    const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    await sync.sync(directory)
+  } catch (error) {
+    await removeElementDirectory(disk, directory).catch(() => false)
+    throw diskError(error, 'add to', top)
+  }
+}
+
+/** Nothing is touched before the first call. */
+export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOptions<S>): SchemaQueue<S> {
+  const { path: top, disk, clock } = options
+  const fields: readonly Field[] = resolveSchema(options.schema)
+  const sync = options.sync ?? createDirectorySync(disk)
+  const place: Place = { disk, sync, top, names: createNameMaker(clock) }
+  const { pid } = thisProcess()
+  const mine = new Set<string>()
+  const insertion = createInsertion({
+    disk,
+    top,
+    maxElements: options.maxElements ?? 16_000,
+    monotonic: () => clock.monotonic(),
+  })
+  const claims = createSchemaClaims<S>({ ...place, fields, maxSize: options.maxSize })
+  let opened = false
+  const durable = new Set<string>()
+
+  async function stageFiles(item: Fields<S>): Promise<string> {
+    const files = encodeFields(fields, item)
+    if (!opened) openQueue(disk, top)
+    opened = true
+    const staged = createStaged(place, pid)
+    mine.add(staged)
+    try {
+      await writeStaged(place, staged, files)
+    } catch (error) {
+      mine.delete(staged)
+      throw error
+    }
+    return staged
+  }
+
+  /** Renames into the queue, as often as others purge the directory chosen. */
+  async function insert(staged: string): Promise<MessageId> {
+    const from = `${top}/temporary/${staged}`
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const directory = await insertion.choose()
+      const id = `${directory}/${place.names.element()}`
+      try {
+        if (isRealDirectory(disk, `${top}/${directory}`)) {
+          disk.rename(from, `${top}/${id}`)
+          return id
+        }
+        insertion.forget()
+      } catch (error) {
+        if (isSystem(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) continue
+        insertion.forget()
+        if (!isSystem(error, 'ENOENT')) throw diskError(error, 'add to', top)
+        if (disk.lstat(from) === undefined) throw new SsmError('internal', `${pathText(from)} is not staged any more`)
+      }
+    }
+    throw new SsmError('disk', `cannot add to ${pathText(top)}: its directories vanish as fast as they are made`)
+  }
+
+  async function commit(staged: string): Promise<MessageId> {
+    if (!isStagedName(staged)) throw new SsmError('internal', `${pathText(staged)} is not a staged name`)
+    const id = await insert(staged)
+    mine.delete(staged)
+    const directory = id.slice(0, 8)
+    const syncs = [sync.sync(`${top}/${directory}`)]
+    if (!durable.has(directory)) syncs.push(sync.sync(top))
+    await Promise.all(syncs)
+    if (durable.size > 16) durable.clear()
+    durable.add(directory)
+    return id
+  }
+
+  return {
+    path: top,
+    claim: (id) => claims.claim(id),
+    async add(item) {
+      return commit(await stageFiles(item))
+    },
+    async stage(item) {
+      const staged = await stageFiles(item)
+      // The name itself must survive too: after a crash, a missing one would be taken for a committed one.
+      await sync.sync(`${top}/temporary`)
+      return staged
+    },
+    commit,
+    async unstage(staged) {
+      if (isStagedName(staged)) await removeElementDirectory(disk, `${top}/temporary/${staged}`)
+      mine.delete(staged)
+    },
+    isStaged: (staged) => isStagedName(staged) && isRealDirectory(disk, `${top}/temporary/${staged}`),
+    staged: () => listStaged(disk, top),
+    ids: () => listElements(disk, top),
+    count: () => countElements(disk, top),
+    purge({ listed, ...limits } = {}) {
+      const keep = (name: string): boolean => mine.has(name) || (listed?.has(name) ?? false)
+      return purgeSchema({ disk, top, now: clock.now(), held: claims, keep }, limits)
+    },
+  }
+}
+
+async function listStaged(disk: Disk, top: string): Promise<readonly string[]> {
+  const names: string[] = []
+  await visitDirectory(disk, `${top}/temporary`, ({ name }) => {
+    const text = name.toString('latin1')
+    if (isStagedName(text)) names.push(text)
+  })
+  return names.sort()
+}
+
+async function* listElements(disk: Disk, top: string): AsyncGenerator<MessageId> {
+  for (const directory of await listIntermediate(disk, top)) {
+    const names = new PackedNames()
+    await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
+      const text = name.toString('latin1')
+      if (isElementName(text)) names.push(text)
+    })
+    names.sort()
+    for (let index = 0; index < names.length; index += 1) yield `${directory}/${names.at(index)}`
+  }
+}
+
+async function countElements(disk: Disk, top: string): Promise<number> {
+  let count = 0
+  for (const directory of await listIntermediate(disk, top)) {
+    await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
+      if (isElementName(name.toString('latin1'))) count += 1
+    })
+  }
+  return count
+}

@@ -1,0 +1,201 @@
+/**
+ * Locking one element of a simple queue: `<name>.lck`, a hard link.
+ *
+ * The order closes a race that the format's usual one (link, then touch) has: there the lock is born with the time of the element,
+ * and a purge that runs just then takes it for an old one. Ours: look, touch, record, link, look again.
+ *
+ *   free ──touch, record──▶ ours-to-be ──link──▶ ours ──unlink──▶ free
+ *     ▲                         │ EEXIST, ENOENT   │ time or inode is another's
+ *     └──────── null ◀──────────┘                  └──▶ lost
+ */
+import { SsmError } from '../errors.js'
+import type { MessageId } from '../message.js'
+import type { Disk, Stats } from '../os/disk.js'
+import { OPEN } from '../os/disk.js'
+import { diskError, isSystem, pathText } from '../os/disk-error.js'
+import { effectiveUser } from '../os/process-identity.js'
+import type { Claims } from './claims.js'
+import { visitDirectory } from './listing.js'
+
+/** A lock of ours. */
+export interface Lock {
+  readonly id: MessageId
+  readonly directory: string
+  /** The element and its lock. */
+  readonly path: string
+  readonly lockPath: string
+  readonly dev: number
+  readonly ino: number
+  /** Ours while the lock has exactly this time. Moves with a refresh. */
+  mtimeMs: number
+  /** Monotonic ms of the last touch. */
+  touched: number
+}
+
+/** Sets the time of an element; undefined: it is gone. Needs ownership or, failing that, write permission. */
+export function touchElement(disk: Disk, path: string, time: number): Stats | undefined {
+  try {
+    disk.touch(path, time)
+  } catch (error) {
+    if (isSystem(error, 'ENOENT')) return undefined
+    if (!isSystem(error, 'EPERM')) throw diskError(error, 'set the time of', path)
+    touchAsOther(disk, path)
+  }
+  return disk.lstat(path)
+}
+
+/**
+ * Only the owner may set a time; who may write moves it by truncating the file to the size it has (seen on ext4 and tmpfs).
+ * What is not a regular file is left as it is: it will be refused anyway.
+ */
+function touchAsOther(disk: Disk, path: string): void {
+  let fd: number
+  try {
+    fd = disk.open(path, OPEN.change)
+  } catch (error) {
+    if (isSystem(error, 'ENOENT', 'ELOOP', 'EISDIR', 'ENXIO')) return
+    if (isSystem(error, 'EACCES', 'EPERM')) throw notOurs(disk, path, error)
+    throw diskError(error, 'open', path)
+  }
+  try {
+    const stats = disk.fstat(fd)
+    if (stats.isFile()) disk.truncate(fd, stats.size)
+  } catch (error) {
+    throw diskError(error, 'set the time of', path)
+  } finally {
+    disk.close(fd)
+  }
+}
+
+/** Why an element of another user cannot be locked, in words. */
+function notOurs(disk: Disk, path: string, cause: unknown): SsmError {
+  const stats = disk.lstat(path)
+  const owner = stats === undefined ? 'another user' : `user ${stats.uid} (mode ${(stats.mode & 0o777).toString(8)})`
+  return new SsmError(
+    'disk',
+    `cannot lock ${pathText(path)}: it belongs to ${owner} and we are user ${effectiveUser() ?? '?'}. ` +
+      'The kernel (fs.protected_hardlinks) lets only the owner, or who may read and write the file, make the lock, which is ' +
+      'a hard link. Let the producer run as the same user, or with a umask that gives both a common group the right to write',
+    { cause },
+  )
+}
+
+/** Makes the hard link. false: somebody holds it, or the element is gone. */
+function linkLock(disk: Disk, path: string, lockPath: string): boolean {
+  try {
+    disk.link(path, lockPath)
+    return true
+  } catch (error) {
+    if (isSystem(error, 'EEXIST', 'ENOENT')) return false
+    if (isSystem(error, 'EPERM')) throw notOurs(disk, path, error)
+    throw diskError(error, 'lock', path)
+  }
+}
+
+function unlinkIfThere(disk: Disk, path: string): boolean {
+  try {
+    disk.unlink(path)
+    return true
+  } catch (error) {
+    if (isSystem(error, 'ENOENT')) return false
+    throw diskError(error, 'remove', path)
+  }
+}
+
+export interface LockPlace {
+  readonly disk: Disk
+  readonly claims: Claims
+  /** Monotonic ms. */
+  readonly monotonic: () => number
+}
+
+/** null: held by somebody, or gone. `irregular`: something that is not a file bears the name. */
+export function takeLock(place: LockPlace, id: MessageId, directory: string, path: string): Lock | 'irregular' | null {
+  const { disk, claims } = place
+  const lockPath = `${path}.lck`
+  // Somebody's lock must not be touched: that would keep a dead one alive for ever.
+  if (disk.lstat(lockPath) !== undefined) return null
+  const before = touchElement(disk, path, claims.stamp())
+  if (before === undefined) return null
+  if (!before.isFile()) return 'irregular'
+  claims.record(id, before.mtimeMs)
+  const { dev, ino, mtimeMs } = before
+  const lock: Lock = { id, directory, path, lockPath, dev, ino, mtimeMs, touched: place.monotonic() }
+  if (!linkLock(disk, path, lockPath)) {
+    claims.forget(id)
+    return null
+  }
+  return confirm(place, lock)
+}
+
+/** After the link: is the element still there, and its time ours? Another claimant may have touched it just before he lost. */
+function confirm(place: LockPlace, lock: Lock): Lock | null {
+  const { disk, claims } = place
+  for (let round = 0; round < 3; round += 1) {
+    const after = disk.lstat(lock.path)
+    if (after?.ino !== lock.ino || after.dev !== lock.dev) break
+    if (after.mtimeMs === lock.mtimeMs) return lock
+    const again = touchElement(disk, lock.path, claims.stamp())
+    if (again === undefined) break
+    lock.mtimeMs = again.mtimeMs
+    claims.record(lock.id, again.mtimeMs)
+  }
+  unlinkIfThere(disk, lock.lockPath)
+  claims.forget(lock.id)
+  return null
+}
+
+/** Does the lock on disk still bear our time and inode? */
+export function isStillOurs(disk: Disk, lock: Lock): boolean {
+  const now = disk.lstat(lock.lockPath)
+  return now?.ino === lock.ino && now.dev === lock.dev && now.mtimeMs === lock.mtimeMs
+}
+
+export function lockLost(path: string): SsmError {
+  return new SsmError(
+    'lock-lost',
+    `our lock on ${pathText(path)} is gone: somebody purged it, or locked the element after it was purged. The message may be sent twice`,
+  )
+}
+
+/** Element, then lock, as the format demands. Throws SsmError `lock-lost` or `disk`. The caller syncs the directory. */
+export function removeElement(place: LockPlace, lock: Lock): void {
+  const { disk, claims } = place
+  claims.forget(lock.id)
+  if (!isStillOurs(disk, lock)) throw lockLost(lock.path)
+  const removed = unlinkIfThere(disk, lock.path)
+  unlinkIfThere(disk, lock.lockPath)
+  if (!removed) throw lockLost(lock.path)
+}
+
+/** Unlocks. A lock that is not ours any more is left to its holder. */
+export function dropLock(place: LockPlace, lock: Lock): void {
+  place.claims.forget(lock.id)
+  if (isStillOurs(place.disk, lock)) unlinkIfThere(place.disk, lock.lockPath)
+}
+
+/** A new time and a new record for a lock that is held long. false: it was lost. */
+export function refreshLock(place: LockPlace, lock: Lock): boolean {
+  const { disk, claims } = place
+  if (!isStillOurs(disk, lock)) return false
+  const after = touchElement(disk, lock.lockPath, claims.stamp())
+  if (after === undefined) return false
+  claims.record(lock.id, after.mtimeMs)
+  lock.mtimeMs = after.mtimeMs
+  lock.touched = place.monotonic()
+  return true
+}
+
+/**
+ * Is the element a hard link to a file that lives elsewhere and belongs to somebody else than the directory? Whoever may
+ * write into the spool could so have us send what only we can read. Left-over `.tmp` names of a killed producer are not that.
+ */
+export async function isForeignLink(disk: Disk, lock: Lock, stats: Stats): Promise<boolean> {
+  if (stats.nlink <= 2 || disk.lstat(lock.directory)?.uid === stats.uid) return false
+  let known = 2
+  await visitDirectory(disk, lock.directory, ({ name }) => {
+    const text = name.toString('latin1')
+    if (text.endsWith('.tmp') && disk.lstat(`${lock.directory}/${text}`)?.ino === stats.ino) known += 1
+  })
+  return stats.nlink > known
+}
