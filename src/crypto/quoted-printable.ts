@@ -1,0 +1,116 @@
+/**
+ * Quoted-printable (RFC 2045 section 6.7). Written so that every octet survives any reader: line feeds of the content
+ * are `=0A`, the only line ends are soft ones. Read strictly: what is neither printable nor a correct escape is refused.
+ */
+import { SsmError } from '../errors.js'
+
+const CR = 0x0d
+const LF = 0x0a
+const TAB = 0x09
+const SPACE = 0x20
+const EQUALS = 0x3d
+
+/** Columns of a line, the soft line end included (RFC 2045 section 6.7 rule 5). */
+const MAX_COLUMNS = 76
+/** Longest encoding of one octet. */
+const ESCAPE = 3
+
+const HEX = Buffer.from('0123456789ABCDEF', 'latin1')
+
+/**
+ * Octets as quoted-printable text with LF line ends, not ended by one. A line of the content is a line of the text, for
+ * people who look at it; blanks before a line end are escaped (rule 3).
+ */
+export function encodeQuotedPrintable(bytes: Uint8Array): Buffer {
+  // At worst each octet is an escape, and a line of 75 columns holds 25 of them.
+  const target = Buffer.allocUnsafe(bytes.length * ESCAPE + Math.ceil(bytes.length / 24) * 2 + 2)
+  let offset = 0
+  let column = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const octet = bytes[at] ?? 0
+    const plain = isPlain(octet, bytes[at + 1])
+    if (column + (plain ? 1 : ESCAPE) > MAX_COLUMNS - 1) {
+      target[offset++] = EQUALS
+      target[offset++] = LF
+      column = 0
+    }
+    if (plain) {
+      target[offset++] = octet
+      column += 1
+      continue
+    }
+    target[offset++] = EQUALS
+    target[offset++] = HEX[octet >> 4] ?? 0
+    target[offset++] = HEX[octet & 15] ?? 0
+    // Forces a soft line end before the next octet.
+    column = octet === LF ? MAX_COLUMNS : column + ESCAPE
+  }
+  return target.subarray(0, offset)
+}
+
+/** May it stand for itself? Blanks may, except before a line feed, at the end, and before a CR. */
+function isPlain(octet: number, next: number | undefined): boolean {
+  if (octet === SPACE || octet === TAB) return next !== undefined && next !== LF && next !== CR
+  return octet > SPACE && octet < 0x7f && octet !== EQUALS
+}
+
+/**
+ * The octets that quoted-printable text stands for. A hard line end (LF or CRLF) is a line feed of the text, as for text
+ * without an encoding; escaped octets stay what they are. Blanks before a line end were added on the way (rule 3).
+ * Throws SsmError `malformed`.
+ */
+export function decodeQuotedPrintable(text: Uint8Array, what: string): Buffer {
+  const target = Buffer.allocUnsafe(text.length)
+  let offset = 0
+  /** Behind the last octet of the current line that is not a blank written as itself. */
+  let solid = 0
+  for (let at = 0; at < text.length; at++) {
+    const octet = text[at] ?? 0
+    if (octet === LF || (octet === CR && text[at + 1] === LF)) {
+      if (octet === CR) at++
+      target[solid] = LF
+      offset = solid = solid + 1
+    } else if (octet === EQUALS) {
+      const after = softLineEnd(text, at + 1)
+      if (after === undefined) {
+        target[offset++] = escaped(text, at, what)
+        at += 2
+      } else {
+        at = after - 1
+      }
+      solid = offset
+    } else if (octet === SPACE || octet === TAB) {
+      target[offset++] = octet
+    } else if (octet > SPACE && octet < 0x7f) {
+      target[offset++] = octet
+      solid = offset
+    } else {
+      throw new SsmError('malformed', `${what} is not quoted-printable at offset ${at}`)
+    }
+  }
+  return target.subarray(0, solid)
+}
+
+/** The offset behind `blanks LF` or `blanks CRLF` or `blanks END` at `from`, or undefined when that is not there. */
+function softLineEnd(text: Uint8Array, from: number): number | undefined {
+  let at = from
+  while (text[at] === SPACE || text[at] === TAB) at++
+  if (at === text.length) return at
+  if (text[at] === CR && text[at + 1] === LF) return at + 2
+  return text[at] === LF ? at + 1 : undefined
+}
+
+function escaped(text: Uint8Array, at: number, what: string): number {
+  const high = hexDigit(text[at + 1])
+  const low = hexDigit(text[at + 2])
+  if (high < 0 || low < 0) throw new SsmError('malformed', `${what} has a broken quoted-printable escape at offset ${at}`)
+  return high * 16 + low
+}
+
+/** Value of a hex digit of either case (lower case is not correct, but RFC 2045 asks readers to be kind), or -1. */
+function hexDigit(octet: number | undefined): number {
+  if (octet === undefined) return -1
+  if (octet >= 0x30 && octet <= 0x39) return octet - 0x30
+  const letter = octet | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}
