@@ -31,10 +31,10 @@ export function base64LinesLength(length: number): number {
 /** Base64 in lines of 64 columns, each ended by LF, written into `target` from `at`. Returns the offset behind it. */
 export function writeBase64Lines(bytes: Buffer, target: Buffer, at: number): number {
   // One native call for all, then line by line into place: half the time of encoding each line by itself.
-  const text = bytes.base64Slice()
+  const text = bytes.toString('base64')
   let offset = at
   for (let from = 0; from < text.length; from += LINE_COLUMNS) {
-    offset += target.latin1Write(text.slice(from, from + LINE_COLUMNS), offset)
+    offset += target.write(text.slice(from, from + LINE_COLUMNS), offset, 'latin1')
     target[offset++] = LF
   }
   return offset
@@ -62,5 +62,5 @@ export function decodeBase64(text: Buffer, what: string): Buffer {
     else if (kind !== 2) throw new SsmError('malformed', `${what} is not base64 at offset ${at}`)
   }
   if (padding > 2 || (count + padding) % 4 !== 0) throw new SsmError('malformed', `${what} is base64 that is cut off`)
-  return Buffer.from(text.latin1Slice(), 'base64')
+  return Buffer.from(text.toString('latin1'), 'base64')
 }

@@ -3,14 +3,7 @@
  * It decides nothing about who signed; certificates stay unparsed, CRLs inside a message are never looked at.
  */
 import { SsmError } from '../errors.js'
-import {
-  CMS,
-  readAlgorithm,
-  readCertificateId,
-  type Algorithm,
-  type CertificateId,
-  type ContentInfo,
-} from './cms.js'
+import { CMS, readAlgorithm, readCertificateId, type Algorithm, type CertificateId, type ContentInfo } from './cms.js'
 import { constructed, DerReader, malformed, smallInteger, TAG, timeValue, type Der } from './der.js'
 import { decodeOid } from './oid.js'
 
@@ -101,7 +94,8 @@ function parseCertificates(outer: DerReader): readonly Buffer[] {
   let count = 0
   while (reader?.done === false) {
     const { tag, bytes } = reader.any()
-    if (++count > MAX_CERTIFICATES) throw new SsmError('limit', `${WHAT} has more than ${MAX_CERTIFICATES} certificates`)
+    if (++count > MAX_CERTIFICATES)
+      throw new SsmError('limit', `${WHAT} has more than ${MAX_CERTIFICATES} certificates`)
     if (tag === TAG.sequence) certificates.push(bytes)
   }
   return certificates

@@ -33,9 +33,7 @@ export interface Algorithm {
 }
 
 /** How a message points at a certificate: issuer and serial number, or subject key identifier. Hex as in Certificate. */
-export type CertificateId =
-  | { readonly issuer: Buffer; readonly serial: string }
-  | { readonly subjectKeyId: string }
+export type CertificateId = { readonly issuer: Buffer; readonly serial: string } | { readonly subjectKeyId: string }
 
 /**
  * Parses by `read`; what is not strict DER is read a second time from its definite form. Both passes are linear.

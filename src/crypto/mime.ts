@@ -34,7 +34,7 @@ export interface ContentType {
 
 /** Does it begin as a header does: a field name and a colon, or the empty line of an empty header? */
 export function looksLikeHeader(bytes: Buffer): boolean {
-  return /^(?:\r?\n|[!-9;-~]{1,100}[ \t]*:)/.test(bytes.latin1Slice(0, 120))
+  return /^(?:\r?\n|[!-9;-~]{1,100}[ \t]*:)/.test(bytes.toString('latin1', 0, 120))
 }
 
 /** Splits header and body. `what` names the entity in errors. */
@@ -49,7 +49,7 @@ export function parseEntity(bytes: Buffer, what: string): Entity {
       throw new SsmError('limit', `${what} has a header of more than ${MAX_HEADER} bytes`)
     }
     if (end === -1) throw new SsmError('malformed', `${what} has no empty line behind its header`)
-    const line = bytes.latin1Slice(at, bytes[end - 1] === CR && end > at ? end - 1 : end)
+    const line = bytes.toString('latin1', at, bytes[end - 1] === CR && end > at ? end - 1 : end)
     at = end + 1
     if (line === '') return { fields, body: bytes.subarray(at) }
     if (line.startsWith(' ') || line.startsWith('\t')) {
@@ -131,7 +131,10 @@ export function splitMultipart(
   what: string,
 ): { readonly parts: readonly Buffer[]; readonly epilogue: Buffer } {
   if (boundary.length < 1 || boundary.length > MAX_BOUNDARY) {
-    throw new SsmError('malformed', `${what} has a boundary of ${boundary.length} characters (1 to ${MAX_BOUNDARY} are allowed)`)
+    throw new SsmError(
+      'malformed',
+      `${what} has a boundary of ${boundary.length} characters (1 to ${MAX_BOUNDARY} are allowed)`,
+    )
   }
   const delimiter = Buffer.from(`--${boundary}`, 'latin1')
   const parts: Buffer[] = []

@@ -103,7 +103,8 @@ function softLineEnd(text: Uint8Array, from: number): number | undefined {
 function escaped(text: Uint8Array, at: number, what: string): number {
   const high = hexDigit(text[at + 1])
   const low = hexDigit(text[at + 2])
-  if (high < 0 || low < 0) throw new SsmError('malformed', `${what} has a broken quoted-printable escape at offset ${at}`)
+  if (high < 0 || low < 0)
+    throw new SsmError('malformed', `${what} has a broken quoted-printable escape at offset ${at}`)
   return high * 16 + low
 }
 

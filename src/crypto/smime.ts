@@ -71,7 +71,8 @@ function parseDetached(entity: Entity, { parameters }: ContentType): Smime {
 function parseOpaque(entity: Entity, { parameters }: ContentType): Smime {
   const smimeType = parameters.get('smime-type')?.toLowerCase()
   const declared = smimeType === undefined ? undefined : SMIME_TYPES.get(smimeType)
-  if (smimeType !== undefined && declared === undefined) return { kind: 'other', detail: `its smime-type is ${smimeType}` }
+  if (smimeType !== undefined && declared === undefined)
+    return { kind: 'other', detail: `its smime-type is ${smimeType}` }
   return { kind: 'opaque', cms: cmsOf(entity, WHAT), ...(declared === undefined ? {} : { declared }) }
 }
 
@@ -123,7 +124,7 @@ export function contentOf(signed: Buffer): Buffer {
 
 function mimeEntity(signed: Buffer, what: string): Entity | undefined {
   if (!looksLikeHeader(signed)) return undefined
-  const start = signed.latin1Slice(0, 8).toLowerCase()
+  const start = signed.toString('latin1', 0, 8).toLowerCase()
   // The common case begins with it: then a damaged header is damage, not content.
   if (start === 'content-') return parseEntity(signed, what)
   const entity = tryEntity(signed, what)

@@ -1,0 +1,166 @@
+/**
+ * Opening: one received message is judged. Cheapest first: limits, structure, the claimed signer against the list, then
+ * the signature, then the path, then the content (RFC 5652 section 5.6, RFC 5280 section 6).
+ *
+ * The certificate that verified the signature is the one that is judged and named; one value flows.
+ */
+import { createHash, hash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import type { Certificate } from '../crypto/certificate.js'
+import { signatureCheck, type AlgorithmPolicy, type Digest, type SignatureCheck } from '../crypto/cms-algorithms.js'
+import { CMS, pointsAt } from '../crypto/cms.js'
+import type { KeyPair } from '../crypto/cms-enveloped.js'
+import type { SignerInfo } from '../crypto/cms-signed.js'
+import { asBuffer, parseDer, TAG } from '../crypto/der.js'
+import { contentOf } from '../crypto/smime.js'
+import { toCrlf } from '../crypto/text.js'
+import type { Open, Opened, Reason } from '../message.js'
+import type { DnList, TrustStore } from '../trust/port.js'
+import { createCertificateReader, type CertificateReader } from './certificates.js'
+import { isRefusal, refusing, takeApart, type SignedMessage } from './take-apart.js'
+
+export interface OpenSettings extends AlgorithmPolicy {
+  /** The snapshots in force; asked for each message. */
+  readonly trust: () => TrustStore
+  /** The list of allowed signers; null allows every verified one. */
+  readonly dns: () => DnList | null
+  /** Require a good CRL for each certificate of the path. */
+  readonly crls: boolean
+  /** Accept contents that are not UTF-8? */
+  readonly binary: boolean
+  /** Our certificates with their keys, the current one first. Asked for each encrypted message. */
+  readonly decryption?: () => readonly KeyPair[]
+  /** Octets on the wire. */
+  readonly maxMessageSize: number
+  readonly clock: { now(): number }
+}
+
+type No = Extract<Opened, { verdict: 'hold' | 'no' }>
+
+/** A signer whose signature fits. */
+interface Verified {
+  readonly certificate: Certificate
+  readonly others: readonly Certificate[]
+  readonly signer: SignerInfo
+}
+
+/** Makes an Open. What it makes throws only for our own trouble (`no-trust`), or for a bug. */
+export function createOpen(settings: OpenSettings): Open {
+  const readCertificate = createCertificateReader()
+  // eslint-disable-next-line @typescript-eslint/require-await -- the port is asynchronous: throwing must be rejecting.
+  return async (wire) => {
+    if (wire.length === 0) return no('empty', 'the message is empty')
+    if (wire.length > settings.maxMessageSize) {
+      return no('too-large', `the message has ${wire.length} bytes, max_message_size is ${settings.maxMessageSize}`)
+    }
+    const message = takeApart(asBuffer(wire), settings.decryption?.() ?? [])
+    if (isRefusal(message)) return no(message.refused, message.detail)
+    const verified = verify(message, settings, readCertificate)
+    if ('verdict' in verified) return verified
+    return judgePath(verified, settings) ?? judgeContent(message, verified, settings)
+  }
+}
+
+function no(reason: Reason, detail: string, signer?: Certificate): No {
+  return { verdict: 'no', reason, detail, ...(signer === undefined ? {} : { signer: signer.subject }) }
+}
+
+/** Finds the claimed signer, looks it up in the list, and checks the signature with its key. */
+function verify(message: SignedMessage, settings: OpenSettings, readCertificate: CertificateReader): Verified | No {
+  const { signer, signers, certificates: ders } = message.data
+  if (signer === undefined || signers !== 1) {
+    return no('signer-count', `the message has ${signers} signers: there must be exactly one`)
+  }
+  const certificates = ders.map(readCertificate).filter((each) => each !== undefined)
+  const certificate = certificates.find((each) => pointsAt(signer.id, each))
+  if (certificate === undefined) {
+    return no('no-certificate', `the certificate of the signer is not among the ${ders.length} in the message`)
+  }
+  const list = settings.dns()
+  if (list?.allows(certificate.subject) === false) {
+    return no('not-listed', `Signer not in valid DNs list: ${certificate.subject.slash} (not verified)`)
+  }
+  const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
+  if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble
+  return { certificate, others: certificates.filter((each) => each !== certificate), signer }
+}
+
+/** Undefined when the signature fits. */
+function checkSignature(
+  message: SignedMessage,
+  certificate: Certificate,
+  signer: SignerInfo,
+  policy: AlgorithmPolicy,
+): No | undefined {
+  const { attributes, digestAlgorithm, signatureAlgorithm, signature } = signer
+  const check = signatureCheck(certificate.publicKey, digestAlgorithm, signatureAlgorithm, policy)
+  if ('refused' in check) return no('algorithm', check.refused)
+  if (attributes === undefined) return checkBare(message, check, signature)
+  if (attributes.contentType !== CMS.data) {
+    return no('signature', 'the signature is for another type of content')
+  }
+  const fits = candidates(message).some((form) => digestOf(check.digest, form).equals(attributes.messageDigest))
+  if (!fits) return no('signature', 'the signature does not fit the content: altered on the way, or forged')
+  if (check.verify(attributes.set, signature)) return undefined
+  return no('signature', 'the signature is not by the key of the certificate it names: forged, or damaged')
+}
+
+/**
+ * Without signed attributes the content itself is signed. Content that is a SET could be somebody's signed attributes
+ * presented as content, with their signature: refused (RFC 5652 section 5.4 signs both the same way).
+ */
+function checkBare(message: SignedMessage, check: SignatureCheck, signature: Buffer): No | undefined {
+  if (!isRefusal(refusing(() => parseDer(message.content, TAG.set, 'the content')))) {
+    return no('signature', 'content that could be signed attributes is only accepted with signed attributes of its own')
+  }
+  if (candidates(message).some((form) => check.verify(form, signature))) return undefined
+  return no('signature', 'the signature does not fit the content: altered on the way, or forged')
+}
+
+/**
+ * The forms in which the content may have been hashed: canonical line ends (RFC 8551 section 3.1.1), and the octets as
+ * they came, for what was signed as binary. Content inside the structure has not been through a transport of text.
+ */
+function candidates({ content, detached }: SignedMessage): readonly Buffer[] {
+  if (!detached) return [content]
+  const canonical = toCrlf(content)
+  return canonical === content ? [content] : [canonical, content]
+}
+
+function digestOf(digest: Digest, bytes: Buffer): Buffer {
+  return createHash(digest).update(bytes).digest()
+}
+
+/** Undefined when the path is good. */
+function judgePath({ certificate, others }: Verified, settings: OpenSettings): No | undefined {
+  const verdict = settings.trust().judge(certificate, {
+    candidates: others,
+    at: settings.clock.now(),
+    purpose: 'signer',
+    crls: settings.crls,
+  })
+  if (verdict.verdict === 'ok') return undefined
+  const { reason, detail, ca } = verdict
+  return { verdict: verdict.verdict, reason, detail, signer: certificate.subject, ...(ca === undefined ? {} : { ca }) }
+}
+
+function judgeContent(message: SignedMessage, { certificate, signer }: Verified, settings: OpenSettings): Opened {
+  const body = refusing(() => contentOf(message.content))
+  if (isRefusal(body)) return no(body.refused, body.detail, certificate)
+  if (body.length === 0) return no('empty', 'the message has no content', certificate)
+  if (!settings.binary && !isUtf8(body)) {
+    return no('not-utf8', 'the content is not UTF-8; binary = true would accept it', certificate)
+  }
+  const signingTime = signer.attributes?.signingTime
+  return {
+    verdict: 'ok',
+    plain: { body },
+    signer: certificate.subject,
+    identity: {
+      certificate: certificate.fingerprint,
+      signature: hash('sha256', signer.signature),
+      content: hash('sha256', body),
+      ...(signingTime === undefined ? {} : { signingTime }),
+    },
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The envelope: seal and open, crypto and trust composed. It never reads a file, never waits for anything but the thread
+ * pool, and lets nothing inside a message choose trust or algorithm policy.
+ *
+ * Sealing throws SsmError `cannot-seal` for what is true of one content, `configuration` for our own key or the
+ * recipient's certificate. Opening (open.ts) answers verdicts and throws only for our own trouble.
+ */
+import { createHash, type KeyObject, randomBytes } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import type { Certificate } from '../crypto/certificate.js'
+import type { CipherName } from '../crypto/cipher.js'
+import { DIGESTS } from '../crypto/cms-algorithms.js'
+import { assertRecipient, envelopedData } from '../crypto/cms-enveloped.js'
+import { createCmsSigner, type CmsSigner } from '../crypto/cms-sign.js'
+import { asBuffer } from '../crypto/der.js'
+import { encodeQuotedPrintable } from '../crypto/quoted-printable.js'
+import { clearSigned, envelopedText, QUOTED_BINARY_HEADER, QUOTED_HEADER, TEXT_HEADER } from '../crypto/smime.js'
+import { survivesAsText, toCrlf } from '../crypto/text.js'
+import { SsmError } from '../errors.js'
+import type { Seal, Sealed } from '../message.js'
+
+export interface SealSettings {
+  /** Ours, and its private key. That they match is checked where they are loaded. */
+  readonly certificate: Certificate
+  readonly key: KeyObject
+  /** Whom to encrypt for; without it messages are only signed. */
+  readonly recipient?: Certificate
+  readonly cipher: CipherName
+  /** May contents that are not UTF-8 be sent? */
+  readonly binary: boolean
+  /** For the signing time: ms since the epoch. */
+  readonly clock: { now(): number }
+}
+
+/** What a site should know about its key: a sentence for the log, or undefined when every receiver can read us. */
+export function sealWarning({ certificate, key }: Pick<SealSettings, 'certificate' | 'key'>): string | undefined {
+  if (createCmsSigner(certificate, key).widelyRead) return undefined
+  return `Python receivers cannot read signatures by a key of the type ${key.asymmetricKeyType ?? 'unknown'}: use RSA or EC`
+}
+
+/** Makes a Seal. Throws SsmError `configuration` when the key cannot sign or the recipient's cannot encrypt. */
+export function createSeal(settings: SealSettings): Seal {
+  const { recipient, cipher } = settings
+  const signer = createCmsSigner(settings.certificate, settings.key)
+  if (recipient !== undefined) assertRecipient(recipient)
+  return async (plain) => {
+    const signed = await signContent(layText(asBuffer(plain.body), settings.binary), signer, settings.clock.now())
+    // The only place where the brand is given: these bytes were just signed.
+    if (recipient === undefined) return signed as Uint8Array as Sealed
+    return encryptFor(signed, recipient, cipher) as Uint8Array as Sealed
+  }
+}
+
+/** Encrypts an already signed message for one recipient. */
+export function encryptFor(signed: Buffer, recipient: Certificate, cipher: CipherName): Buffer {
+  // Canonical line ends inside (RFC 8551 section 3.1.1), as openssl smime -encrypt makes them.
+  return envelopedText(envelopedData(toCrlf(signed), recipient, cipher))
+}
+
+/** The signed part in transit form (LF): a header and the text, as it is or in quoted-printable. */
+interface TextPart {
+  readonly header: Buffer
+  readonly text: Buffer
+}
+
+function layText(body: Buffer, binary: boolean): TextPart {
+  if (body.length === 0) throw new SsmError('cannot-seal', 'an empty message is never sent')
+  if (survivesAsText(body)) return { header: TEXT_HEADER, text: body }
+  if (isUtf8(body)) return { header: QUOTED_HEADER, text: encodeQuotedPrintable(body) }
+  if (binary) return { header: QUOTED_BINARY_HEADER, text: encodeQuotedPrintable(body) }
+  throw new SsmError(
+    'cannot-seal',
+    'not-utf8: the content is not UTF-8, which Python receivers cannot take; set binary = true when the receiver is this program too',
+  )
+}
+
+async function signContent({ header, text }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {
+  const digest = createHash(signer.digest).update(toCrlf(header)).update(toCrlf(text)).digest()
+  const signature = await signer.sign(digest, at)
+  return clearSigned([header, text], {
+    boundary: boundaryFor(text),
+    micalg: DIGESTS[signer.digest].micalg,
+    signature,
+  })
+}
+
+/** A boundary as openssl writes them. That it does not occur in the text is nearly certain, and looked at all the same. */
+function boundaryFor(text: Buffer): string {
+  for (;;) {
+    const boundary = `----${randomBytes(16).toString('hex').toUpperCase()}`
+    if (!text.includes(boundary, 0, 'latin1')) return boundary
+  }
+}

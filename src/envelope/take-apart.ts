@@ -1,0 +1,114 @@
+/**
+ * From wire bytes to a signed message whose structure is known and of which nothing is verified: S/MIME text, perhaps
+ * decryption, CMS structure. What the bytes are at fault for is a refusal, data; SsmError `malformed` and `limit` of the
+ * parsers end here.
+ */
+import { CMS, parseCms } from '../crypto/cms.js'
+import { decryptEnveloped, parseEnvelopedData, type KeyPair } from '../crypto/cms-enveloped.js'
+import { parseSignedData, type SignedData } from '../crypto/cms-signed.js'
+import { malformed } from '../crypto/der.js'
+import { parseSmime, type CmsKind, type Smime } from '../crypto/smime.js'
+import { isSsmError } from '../errors.js'
+import type { Reason } from '../message.js'
+
+/** Refused without having looked at who signed. */
+export interface Refusal {
+  readonly refused: Reason
+  readonly detail: string
+}
+
+export interface SignedMessage {
+  readonly data: SignedData
+  /** The signed content: the part as it came, or what the structure holds. */
+  readonly content: Buffer
+  /** Was it beside the structure, and may its line ends have changed on the way? */
+  readonly detached: boolean
+}
+
+/** One constant sentence for whatever goes wrong between here and a signed message: it must tell nothing more. */
+const UNDECRYPTABLE: Refusal = {
+  refused: 'undecryptable',
+  detail: 'it is not encrypted for our certificate, or it is damaged, or there is no signed message inside',
+}
+
+/** Takes a message apart, decrypting it with one of `pairs` when its outer header says that it is encrypted. */
+export function takeApart(wire: Buffer, pairs: readonly KeyPair[]): SignedMessage | Refusal {
+  return refusing(() => {
+    const smime = parseSmime(wire)
+    if (smime.kind === 'other') return { refused: 'not-smime', detail: `not an S/MIME signed message: ${smime.detail}` }
+    if (kindOf(smime) === 'signed') return signedMessage(smime)
+    const plain = decryptWire(smime.cms, pairs)
+    return plain === undefined ? UNDECRYPTABLE : innerMessage(plain)
+  })
+}
+
+/** The text inside an encrypted message. */
+export function decryptText(wire: Buffer, pairs: readonly KeyPair[]): Buffer | Refusal {
+  return refusing(() => {
+    const smime = parseSmime(wire)
+    if (smime.kind === 'other' || kindOf(smime) !== 'encrypted') {
+      return { refused: 'not-smime', detail: 'not an encrypted S/MIME message' }
+    }
+    const decrypted = decryptWire(smime.cms, pairs)
+    return decrypted?.intact === true ? decrypted.plain : UNDECRYPTABLE
+  })
+}
+
+/** Runs a parser; what it says about the bytes becomes a refusal, everything else goes on upwards. */
+export function refusing<T>(parse: () => T | Refusal): T | Refusal {
+  try {
+    return parse()
+  } catch (error) {
+    if (isSsmError(error, 'malformed', 'limit')) return { refused: 'malformed', detail: error.message }
+    throw error
+  }
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return 'refused' in value
+}
+
+type Known = Exclude<Smime, { kind: 'other' }>
+
+/** What the outer header declares, or else what the structure says it is. Never anything in the body. */
+function kindOf(smime: Known): CmsKind {
+  if (smime.kind === 'detached') return 'signed'
+  if (smime.declared !== undefined) return smime.declared
+  return parseCms(smime.cms, 'the message', ({ type }) => (type === CMS.signedData ? 'signed' : 'encrypted'))
+}
+
+function signedMessage(smime: Known): SignedMessage {
+  const data = parseCms(smime.cms, 'the signature', parseSignedData)
+  if (smime.kind === 'detached') {
+    // Two contents, one of them signed: readers would disagree which one the message is.
+    if (data.embedded !== undefined) throw malformed('the signature', 'holds content of its own beside the signed part')
+    return { data, content: smime.content, detached: true }
+  }
+  if (data.embedded === undefined) throw malformed('the message', 'holds a signature without content')
+  return { data, content: data.embedded, detached: false }
+}
+
+type Decryption = NonNullable<ReturnType<typeof decryptEnveloped>>
+
+function decryptWire(cms: Buffer, pairs: readonly KeyPair[]): Decryption | undefined {
+  const message = refusing(() => parseCms(cms, 'the encrypted message', parseEnvelopedData))
+  return isRefusal(message) ? undefined : decryptEnveloped(message, pairs)
+}
+
+/**
+ * The signed message inside. Padding is judged only after the text was parsed like any other, and behind the text there
+ * may be nothing but blanks: otherwise appended blocks would tell by the verdict whether their padding is right.
+ */
+function innerMessage({ plain, intact }: Decryption): SignedMessage | Refusal {
+  const inner = refusing(() => {
+    const smime = parseSmime(plain)
+    if (smime.kind === 'other' || kindOf(smime) !== 'signed') return UNDECRYPTABLE
+    if (smime.kind === 'detached' && !isBlank(smime.epilogue)) return UNDECRYPTABLE
+    return signedMessage(smime)
+  })
+  return isRefusal(inner) || !intact ? UNDECRYPTABLE : inner
+}
+
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((octet) => octet === 0x0a || octet === 0x0d || octet === 0x20 || octet === 0x09)
+}
