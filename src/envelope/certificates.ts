@@ -37,8 +37,7 @@ function readable(der: Buffer): Certificate | undefined {
   try {
     const certificate = parseCertificate(der)
     // Made on first use, and throws when node cannot read it: find out here.
-    void certificate.publicKey
-    return certificate
+    return certificate.publicKey.type === 'public' ? certificate : undefined
   } catch (error) {
     // Damage of one certificate is no damage of the message: it may be one that nobody needs.
     if (isSsmError(error, 'malformed', 'limit')) return undefined
