@@ -1,6 +1,2 @@
-/** The table of transports: a new one is a folder and a line here. */
-import { createStompTransport } from './stomp/index.js'
-
-export const TRANSPORTS = {
-  stomp: createStompTransport,
-} as const
+/** The table of transports: a new one is a folder beside this file and a line here. */
+export { createStompTransport, type StompSettings } from './stomp/index.js'

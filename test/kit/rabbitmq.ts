@@ -7,8 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,11 +15,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 const START_LIMIT = 90_000
-
-/** Why RabbitMQ cannot run here, or null. For `need`. */
-export function rabbitmqMissing(): string | null {
-  return existsSync(SERVER) ? null : 'rabbitmq-server is not installed'
-}
 
 /** PEM files of the broker's side of TLS. */
 export interface RabbitTls {
@@ -202,7 +196,6 @@ function accepts(port: number): Promise<boolean> {
 }
 
 async function readLog(folder: string): Promise<string> {
-  const { readdir } = await import('node:fs/promises')
   const names = await readdir(join(folder, 'log')).catch(() => [])
   const texts = await Promise.all(
     names.filter((name) => name.endsWith('.log')).map((name) => readFile(join(folder, 'log', name), 'utf8')),
