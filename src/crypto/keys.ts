@@ -3,8 +3,8 @@
  * here, at start, as SsmError `configuration` in words that say what to do. Secrets never appear in an error.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
-import { messageOf, SsmError, systemCode } from '../errors.js'
+import { messageOf, SsmError } from '../errors.js'
+import { readSmallFile, type SmallFile } from '../os/small-file.js'
 import { type Certificate, parseCertificate } from './certificate.js'
 import { parsePem, type PemBlock, toPem } from './pem.js'
 import { refusedKey } from './signature.js'
@@ -26,7 +26,7 @@ export interface KeyPair {
   readonly certificatePem: string
   /** For TLS. Secret. */
   readonly keyPem: string
-  /** Others than the owner may read the key file. */
+  /** Every user of the machine may read the key file. */
   readonly keyReadableByOthers: boolean
 }
 
@@ -38,12 +38,12 @@ export interface KeyOptions {
 }
 
 /** Reads and checks our pair. Throws SsmError `configuration`. */
-export async function loadKeyPair(certificateFile: string, keyFile: string, options: KeyOptions): Promise<KeyPair> {
-  const { text: keyText, mode } = await readSmall(keyFile, 'key')
+export function loadKeyPair(certificateFile: string, keyFile: string, options: KeyOptions): KeyPair {
+  const { bytes: keyText, worldReadable } = readSmall(keyFile, 'key')
   const { key, pem: keyPem } = readKey(keyText, keyFile)
   const refused = refusedKey(key, { allowWeak: options.allowWeak ?? false })
   if (refused !== undefined) throw wrong(`the key ${keyFile} ${refused}`)
-  const certificates = await loadCertificates(certificateFile)
+  const certificates = loadCertificates(certificateFile)
   const publicKey = createPublicKey(key)
   const certificate = certificates.find((candidate) => hasKey(candidate, publicKey))
   if (certificate === undefined) {
@@ -59,13 +59,13 @@ export async function loadKeyPair(certificateFile: string, keyFile: string, opti
     key,
     certificatePem: [certificate, ...chain].map(({ der }) => toPem('CERTIFICATE', der)).join(''),
     keyPem,
-    keyReadableByOthers: (mode & 0o077) !== 0,
+    keyReadableByOthers: worldReadable,
   }
 }
 
 /** Reads the certificate for which messages are encrypted (`server_cert`). Throws SsmError `configuration`. */
-export async function loadRecipient(file: string, options: KeyOptions): Promise<Certificate> {
-  const [certificate] = await loadCertificates(file)
+export function loadRecipient(file: string, options: KeyOptions): Certificate {
+  const [certificate] = loadCertificates(file)
   if (certificate === undefined) throw wrong(`${file} holds no certificate`)
   assertInDate(certificate, file, options.now)
   const refused = refusedKey(publicKeyOf(certificate, file), { allowWeak: options.allowWeak ?? false })
@@ -74,8 +74,8 @@ export async function loadRecipient(file: string, options: KeyOptions): Promise<
 }
 
 /** All certificates of a PEM file, at least one. Throws SsmError `configuration`. */
-export async function loadCertificates(file: string): Promise<Certificate[]> {
-  const { text } = await readSmall(file, 'certificate')
+export function loadCertificates(file: string): Certificate[] {
+  const { bytes: text } = readSmall(file, 'certificate')
   const blocks = parseBlocks(text, file).filter(({ label }) => CERTIFICATE_LABELS.has(label))
   if (blocks.length === 0) {
     const hint = text[0] === 0x30 ? `; it seems to be DER: openssl x509 -inform DER -in ${file} -out NEW.pem` : ''
@@ -155,26 +155,8 @@ function assertInDate({ notBefore, notAfter }: Certificate, file: string, now: n
   }
 }
 
-const READ_FAILURES: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'does not exist'],
-  ['EACCES', 'may not be read by this user'],
-  ['EISDIR', 'is a directory'],
-  ['ENOTDIR', 'lies below something that is not a directory'],
-])
-
-async function readSmall(file: string, what: string): Promise<{ text: Buffer; mode: number }> {
-  try {
-    // stat before open: opening a named pipe would wait for ever.
-    const { size, mode } = await stat(file)
-    if ((mode & 0o170000) !== 0o100000) throw wrong(`the ${what} ${file} is not a regular file`)
-    if (size > MAX_FILE) throw wrong(`the ${what} ${file} has ${size} bytes, more than the limit of ${MAX_FILE}`)
-    return { text: await readFile(file), mode }
-  } catch (cause) {
-    if (cause instanceof SsmError) throw cause
-    const code = systemCode(cause) ?? ''
-    const why = READ_FAILURES.get(code) ?? `cannot be read (${code === '' ? messageOf(cause) : code})`
-    throw new SsmError('configuration', `the ${what} ${file} ${why}`, { cause })
-  }
+function readSmall(file: string, what: string): SmallFile {
+  return readSmallFile(file, MAX_FILE, `The ${what} ${file} does not exist.`)
 }
 
 function wrong(sentence: string): SsmError {
