@@ -1,2 +1,3 @@
 #!/usr/bin/env node
-export {}
+import { runCtl } from '../cli/ssmctl.js'
+process.exitCode = await runCtl(process)
