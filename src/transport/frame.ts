@@ -299,7 +299,8 @@ class Parser implements FrameParser {
     this.#length = length
     this.#state = length === undefined ? 'open' : 'counted'
     this.#handler.head?.({ command: this.#name, headers: this.#headers, length })
-    if ((length ?? 0) > this.#limits.bodyBytes) this.#beginExcess()
+    // The handler may have called stop().
+    if (this.inFrame && (length ?? 0) > this.#limits.bodyBytes) this.#beginExcess()
   }
 
   #emit(body: Buffer, size = body.length): void {
@@ -349,7 +350,9 @@ function encodeText(text: string, name: boolean, version: StompVersion | null): 
   if (text.includes('\0')) throw malformed('a NUL cannot stand in a header')
   if (version === '1.1') return text.replace(/[\n:\\]/g, (character) => ENCODE[character] ?? character)
   if (version === '1.2') return text.replace(/[\r\n:\\]/g, (character) => ENCODE_12[character] ?? character)
-  if (/[\r\n]/.test(text) || (name && text.includes(':'))) throw malformed('this header cannot be written unescaped')
+  // 1.0 takes a CR for data; the frames that are never escaped are read by peers of any version.
+  const bad = version === '1.0' ? /\n/ : /[\r\n]/
+  if (bad.test(text) || (name && text.includes(':'))) throw malformed('this header cannot be written unescaped')
   return text
 }
 
