@@ -8,7 +8,9 @@
  *
  * Metadata calls are synchronous. Measured (Node 20, ext4, 5 000 calls, 32 in flight, CPU a call): link 14 µs against 20-34 µs
  * asynchronous, lstat 4 against 12-19, utimes 6 against 17, unlink 11 against 22-25. With about six of them a message
- * that is 60 µs out of a budget of 400. What waits for the medium (fsync) or moves data (read, write) is asynchronous.
+ * that is 60 µs out of a budget of 400. What waits for the medium (fsync), moves data (read, write) or makes the file system
+ * allocate or free is asynchronous: beside running fsyncs the unlink of a file's last name held up the event loop for 0.7-1.9 ms,
+ * its creation for 0.4-0.8 ms (ext4, 64 in flight).
  */
 import * as fs from 'node:fs'
 import type { Stats } from 'node:fs'
@@ -46,7 +48,13 @@ export interface Disk {
   /** undefined: there is nothing of that name. */
   lstat(path: DiskPath): Stats | undefined
   fstat(fd: number): Stats
+  /** For files that exist; new ones: `createFile`. */
   open(path: DiskPath, flags: number, mode?: number): number
+  /** Creates a file that did not exist in any form and opens it for writing. */
+  createFile(path: DiskPath, mode?: number): Promise<number>
+  createDirectory(path: DiskPath, mode?: number): Promise<void>
+  /** Unlinks what is probably a file's last name. */
+  removeFile(path: DiskPath): Promise<void>
   close(fd: number): void
   /** Bytes read; 0 at the end. */
   read(fd: number, buffer: Uint8Array, offset: number, position: number): Promise<number>
@@ -60,6 +68,7 @@ export interface Disk {
   touch(path: DiskPath, time: number): void
   link(from: DiskPath, to: DiskPath): void
   rename(from: DiskPath, to: DiskPath): void
+  /** Unlinks one of several names of a file. */
   unlink(path: DiskPath): void
   mkdir(path: DiskPath, mode?: number): void
   rmdir(path: DiskPath): void
@@ -120,12 +129,42 @@ function fsync(fd: number): Promise<void> {
   })
 }
 
+function createFile(path: DiskPath, mode = 0o666): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.open(path, OPEN.create, mode, (error, fd) => {
+      if (error === null) resolve(fd)
+      else reject(error)
+    })
+  })
+}
+
+function createDirectory(path: DiskPath, mode = 0o777): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.mkdir(path, { mode }, (error) => {
+      if (error === null) resolve()
+      else reject(error)
+    })
+  })
+}
+
+function removeFile(path: DiskPath): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.unlink(path, (error) => {
+      if (error === null) resolve()
+      else reject(error)
+    })
+  })
+}
+
 /** The machine's own disk. */
 export function createDisk(): Disk {
   return {
     lstat: (path) => fs.lstatSync(path, { throwIfNoEntry: false }),
     fstat: (fd) => fs.fstatSync(fd),
     open: (path, flags, mode = 0o666) => fs.openSync(path, flags, mode),
+    createFile,
+    createDirectory,
+    removeFile,
     close: (fd) => {
       fs.closeSync(fd)
     },

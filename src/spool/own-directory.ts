@@ -6,6 +6,7 @@ import type { Disk } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { effectiveUser } from '../os/process-identity.js'
 import { kindOf } from '../os/safe-open.js'
+import { makeDirectories } from './listing.js'
 
 /** The name within a spool. */
 export const OWN_DIRECTORY = '.ssm'
@@ -32,17 +33,19 @@ function assertPrivate(disk: Disk, path: string, user: number | undefined): void
   if ((stats.mode & 0o022) !== 0) refuse('may be written by others: chmod 700 it after looking inside')
 }
 
-/**
- * Makes (0700) or checks `<spool>/.ssm` and returns its path; with `folder`, the same for a folder inside it.
- * Throws SsmError `configuration` (a symbolic link, somebody else's, writable by others) or `disk`.
- */
-export function openOwnDirectory(disk: Disk, spool: string, folder?: string, user = effectiveUser()): string {
-  const own = `${spool}/${OWN_DIRECTORY}`
-  makePrivate(disk, own)
-  assertPrivate(disk, own, user)
-  if (folder === undefined) return own
-  const path = `${own}/${folder}`
+/** Makes (0700) or checks one directory. Throws SsmError `configuration` or `disk`. */
+export function openPrivateDirectory(disk: Disk, path: string, user = effectiveUser()): string {
   makePrivate(disk, path)
   assertPrivate(disk, path, user)
   return path
+}
+
+/**
+ * Makes (0700) or checks `<spool>/.ssm` and returns its path; with `folder`, the same for a folder inside it. Makes the spool too.
+ * Throws SsmError `configuration` (a symbolic link, somebody else's, writable by others) or `disk`.
+ */
+export function openOwnDirectory(disk: Disk, spool: string, folder?: string, user = effectiveUser()): string {
+  if (disk.lstat(spool) === undefined) makeDirectories(disk, spool)
+  const own = openPrivateDirectory(disk, `${spool}/${OWN_DIRECTORY}`, user)
+  return folder === undefined ? own : openPrivateDirectory(disk, `${own}/${folder}`, user)
 }

@@ -30,10 +30,7 @@ export async function removeElementDirectory(disk: Disk, path: string): Promise<
       if (kind !== 'directory' && /^[0-9a-zA-Z]+$/.test(text) && text !== 'locked') files.push(text)
     })
     for (const file of files) {
-      const unlink = (): void => {
-        disk.unlink(`${path}/${file}`)
-      }
-      attempt(unlink, 'remove', `${path}/${file}`, 'EISDIR', 'EPERM')
+      await removeFile(disk, `${path}/${file}`)
     }
     unlock(disk, path)
     try {
@@ -45,6 +42,15 @@ export async function removeElementDirectory(disk: Disk, path: string): Promise<
     }
   }
   return false
+}
+
+async function removeFile(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.removeFile(path)
+  } catch (error) {
+    // EISDIR, EPERM: a folder, which the directory could not tell; it stays.
+    if (!isSystem(error, 'ENOENT', 'EISDIR', 'EPERM')) throw diskError(error, 'remove', path)
+  }
 }
 
 /** Removes `locked`; true when it was there. */

@@ -10,7 +10,6 @@ import { SsmError } from '../errors.js'
 import type { MessageId } from '../message.js'
 import type { Clock } from '../os/clock.js'
 import type { Disk } from '../os/disk.js'
-import { OPEN } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
 import { createDirectorySync, writeDurably } from '../os/durable.js'
@@ -68,12 +67,12 @@ interface Place {
 }
 
 /** Makes an own, empty directory in `temporary`. */
-function createStaged(place: Place, pid: number): string {
+async function createStaged(place: Place, pid: number): Promise<string> {
   const { disk, names, top } = place
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const name = `${names.element()}.${pid}.ssm`
     try {
-      disk.mkdir(`${top}/temporary/${name}`)
+      await disk.createDirectory(`${top}/temporary/${name}`)
       return name
     } catch (error) {
       if (isSystem(error, 'ENOENT')) openQueue(disk, top)
@@ -103,7 +102,7 @@ async function writeStaged(
   const directory = `${top}/temporary/${staged}`
   try {
     const writes = files.map(async ([name, bytes]) => {
-      await writeDurably(disk, disk.open(`${directory}/${name}`, OPEN.create, 0o666), bytes)
+      await writeDurably(disk, await disk.createFile(`${directory}/${name}`), bytes)
     })
     // All have ended before anything is removed again: none may write into what is being removed.
     const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected')
@@ -137,7 +136,7 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     const files = encodeFields(fields, item)
     if (!opened) openQueue(disk, top)
     opened = true
-    const staged = createStaged(place, pid)
+    const staged = await createStaged(place, pid)
     mine.add(staged)
     try {
       await writeStaged(place, staged, files)

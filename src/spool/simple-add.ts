@@ -3,7 +3,6 @@
  */
 import { SsmError } from '../errors.js'
 import type { Disk } from '../os/disk.js'
-import { OPEN } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
 import { discard, writeDurably } from '../os/durable.js'
@@ -28,13 +27,13 @@ interface Temporary {
 }
 
 /** Creates `.tmp`, and the intermediate directory when it is missing, as often as others purge it meanwhile. */
-function createTemporary(place: AddPlace): Temporary {
+async function createTemporary(place: AddPlace): Promise<Temporary> {
   const { disk, names, top } = place
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const directory = names.intermediate()
     const path = `${top}/${directory}/${names.element()}.tmp`
     try {
-      const fd = disk.open(path, OPEN.create, 0o666)
+      const fd = await disk.createFile(path)
       return { fd, path, directory }
     } catch (error) {
       if (isSystem(error, 'EEXIST')) continue
@@ -65,7 +64,7 @@ export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<strin
   const { disk, sync, top } = place
   let durable = ''
   return async (bytes) => {
-    const temporary = createTemporary(place)
+    const temporary = await createTemporary(place)
     const directory = `${top}/${temporary.directory}`
     let name: string
     try {

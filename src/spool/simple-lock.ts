@@ -159,12 +159,16 @@ export function lockLost(path: string): SsmError {
 }
 
 /** Element, then lock, as the format demands. Throws SsmError `lock-lost` or `disk`. The caller syncs the directory. */
-export function removeElement(place: LockPlace, lock: Lock): void {
-  const { disk, claims } = place
-  claims.forget(lock.id)
+export async function removeElement(place: LockPlace, lock: Lock): Promise<void> {
+  const { disk } = place
   if (!isStillOurs(disk, lock)) throw lockLost(lock.path)
   const removed = unlinkIfThere(disk, lock.path)
-  unlinkIfThere(disk, lock.lockPath)
+  try {
+    await disk.removeFile(lock.lockPath)
+  } catch (error) {
+    if (!isSystem(error, 'ENOENT')) throw diskError(error, 'remove', lock.lockPath)
+  }
+  place.claims.forget(lock.id)
   if (!removed) throw lockLost(lock.path)
 }
 

@@ -124,9 +124,8 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
       id,
       read: () => readLocked(disk, lock, maxSize),
       async remove() {
-        if (held.get(id) !== entry) throw lockLost(lock.path)
-        if (entry.lost) throw lockLost(lock.path)
-        removeElement(place(), lock)
+        if (held.get(id) !== entry || entry.lost) throw lockLost(lock.path)
+        await removeElement(place(), lock)
         held.delete(id)
         await sync.sync(lock.directory)
       },

@@ -1,0 +1,117 @@
+/**
+ * One process a path: a courtesy to operators, never what correctness rests on (a stale lock's takeover can admit two when many
+ * try at once). What must not happen twice is guarded by claims and journal.
+ */
+import { SsmError, isSsmError, messageOf, systemCode } from '../errors.js'
+import type { Disk } from './disk.js'
+import { diskError, isSystem } from './disk-error.js'
+import { replaceFile } from './durable.js'
+import type { ProcessIdentity } from './process-identity.js'
+import { isGone, parseProcessIdentity, thisProcess } from './process-identity.js'
+import { readRegularFile } from './safe-open.js'
+
+export interface Holder {
+  readonly pid: number
+  /** ISO 8601, UTC. */
+  readonly since: string
+}
+
+export interface RunLock {
+  /** Resolves quietly also when the lock was lost meanwhile. */
+  release(): Promise<void>
+}
+
+export type RunLockResult = { readonly lock: RunLock } | { readonly holder: Holder | undefined }
+
+export interface RunLockOptions {
+  /** Our own directory in the spool: `<path>/.ssm`. */
+  readonly directory: string
+  readonly disk: Disk
+  /** Wall clock, ms. */
+  readonly now: number
+  /** The lock was lost while we ran (suspended too long, removed by hand). Called from a timer; must not throw. */
+  readonly onLost?: (error: SsmError) => void
+}
+
+/** A holder that does not renew its lock for so long is taken for dead. */
+const STALE = 20_000
+const HOLDER_LIMIT = 4096
+
+interface Note extends Holder {
+  readonly process: ProcessIdentity
+}
+
+async function readHolder(disk: Disk, path: string): Promise<Note | undefined> {
+  const file = await readRegularFile(disk, path, HOLDER_LIMIT)
+  const [identity = '', since = ''] = file?.bytes.toString('utf8').split('\n') ?? []
+  const process = parseProcessIdentity(identity)
+  return process === undefined ? undefined : { process, pid: process.pid, since }
+}
+
+/** Moves a dead holder's lock away; whoever moves it first may go on. */
+function breakLock(disk: Disk, lock: string): void {
+  const aside = `${lock}.dead-${thisProcess().pid}`
+  try {
+    disk.rename(lock, aside)
+    disk.rmdir(aside)
+  } catch (error) {
+    if (!isSystem(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw diskError(error, 'remove the stale lock', lock)
+  }
+}
+
+/**
+ * Takes the lock of a directory, or says who holds it. A holder that is provably gone is no holder.
+ * Throws SsmError `disk`. Loads proper-lockfile on first use.
+ */
+export async function takeRunLock(options: RunLockOptions): Promise<RunLockResult> {
+  const { disk, directory } = options
+  const path = `${directory}/lock`
+  const note = `${directory}/lock.holder`
+  let release = await tryLock(path, options)
+  if (release === undefined) {
+    const holder = await readHolder(disk, note)
+    if (holder === undefined || !isGone(holder.process)) return { holder }
+    breakLock(disk, path)
+    release = await tryLock(path, options)
+    if (release === undefined) return { holder: await readHolder(disk, note) }
+  }
+  const text = `${JSON.stringify(thisProcess())}\n${new Date(options.now).toISOString()}\n`
+  await replaceFile(disk, note, Buffer.from(text), 0o600)
+  const free = release
+  return { lock: { release: () => free() } }
+}
+
+/** undefined: somebody has it. */
+async function tryLock(path: string, options: RunLockOptions): Promise<(() => Promise<void>) | undefined> {
+  const { lock } = await import('proper-lockfile')
+  let lost = false
+  try {
+    const release = await lock(path, {
+      lockfilePath: path,
+      realpath: false,
+      stale: STALE,
+      retries: 0,
+      onCompromised: (error) => {
+        lost = true
+        const words = `the run lock ${path} was lost (${messageOf(error)}): going on, claims keep messages apart`
+        options.onLost?.(new SsmError('locked', words, { cause: error }))
+      },
+    })
+    return async () => {
+      if (!lost) await release().catch(ignoreLost)
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ELOCKED') return undefined
+    throw isSsmError(error) ? error : diskError(error, 'take the run lock', path)
+  }
+}
+
+/** The lock may vanish or be taken over between its last renewal and its release; then there is nothing to release. */
+function ignoreLost(error: unknown): void {
+  if (!['ERELEASED', 'ENOTACQUIRED', 'ECOMPROMISED', 'ENOENT'].includes(systemCode(error) ?? '')) throw error
+}
+
+/** `Another ssmsend is sending from DIR (pid N since T).` */
+export function holderText(holder: Holder | undefined): string {
+  return holder === undefined ? 'pid unknown' : `pid ${holder.pid} since ${holder.since}`
+}
