@@ -100,8 +100,7 @@ function octetString(walk: Walk, children: readonly Pieces[]): Pieces {
 /** Contents of an octet string in pieces: its header is at the beginning of the first one. */
 function stripHeader(walk: Walk, pieces: Pieces): Pieces {
   const [first, ...rest] = pieces.list
-  if (first?.[0] !== OCTET_STRING)
-    throw damaged(walk, 'has an octet string made of other things', walk.at)
+  if (first?.[0] !== OCTET_STRING) throw damaged(walk, 'has an octet string made of other things', walk.at)
   const lengthOctet = first[1] ?? 0
   const skip = 2 + (lengthOctet > 0x80 ? lengthOctet & 0x7f : 0)
   return { list: [first.subarray(skip), ...rest], length: pieces.length - skip }
