@@ -106,7 +106,8 @@ function writeHolder(dir: string, name: string, issuer: Issuer, request: PkiRequ
     issuer,
     ca: false,
     keyUsage: request.keyKind.startsWith('rsa') ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature'],
-    extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    // emailProtection: `openssl smime -verify` asks for it by default.
+    extendedKeyUsage: ['serverAuth', 'clientAuth', 'emailProtection'],
     san: request.hosts.map((host) => (/^[\d.]+$/u.test(host) ? `IP:${host}` : `DNS:${host}`)),
     comment: THROW_AWAY,
     ...validity(request),

@@ -5,12 +5,10 @@
 import { readSmallFile } from '../os/small-file.js'
 import { SsmError, messageOf, systemCode } from '../errors.js'
 import { printable } from '../observe/printable.js'
+import type { Program } from './program.js'
 
 /** The process as an argument. */
-export type CtlProgram = Pick<
-  NodeJS.Process,
-  'argv' | 'cwd' | 'env' | 'execPath' | 'getuid' | 'off' | 'on' | 'pid' | 'stderr' | 'stdin' | 'stdout'
->
+export type CtlProgram = Program & Pick<NodeJS.Process, 'cwd' | 'stdin'>
 
 /** As for a message: what is larger is not for this tool. */
 export const INPUT_LIMIT = 256 * 1024 * 1024
