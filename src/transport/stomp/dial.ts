@@ -100,12 +100,14 @@ function ready(
     const abort = () => {
       refuse(signal.reason)
     }
+    const during = event === 'connect' ? '' : ' during the TLS handshake: is this the broker’s TLS port?'
     const fail = (error: Error) => {
-      refuse(judgeSocketError(error, where, own))
+      const judged = judgeSocketError(error, where, own)
+      if (judged.code !== 'unreachable') refuse(judged)
+      else refuse(new SsmError('unreachable', `${judged.message}${during}`, { cause: error }))
     }
     const close = () => {
-      const during = event === 'connect' ? 'connecting' : 'the TLS handshake: is this the broker’s TLS port?'
-      refuse(new SsmError('unreachable', `${where}: the other end closed the connection during ${during}`))
+      refuse(new SsmError('unreachable', `${where}: the other end closed the connection${during}`))
     }
     const done = () => {
       settle(resolve)

@@ -149,10 +149,9 @@ const STRANGERS: readonly { readonly begins: RegExp; readonly words: string }[] 
   { begins: /^[\x15\x16]\x03/, words: 'a TLS port: set use_ssl = true, or use the broker’s plain port' },
 ]
 
-/** What an answer that is not STOMP looks like; `first` are its first bytes. */
-export function describeStranger(first: Uint8Array): string {
+/** What answers with these first bytes, or null when nothing that we know. */
+export function recogniseStranger(first: Uint8Array): string | null {
   const text = Buffer.from(first).toString('latin1')
   const known = STRANGERS.find(({ begins }) => begins.test(text))
-  if (known !== undefined) return `it looks like ${known.words}`
-  return `it begins with ${JSON.stringify(text.slice(0, 32))}`
+  return known === undefined ? null : `it looks like ${known.words}`
 }

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { Frame, StompVersion } from '../frame.js'
 import type { TransportDeps } from '../port.js'
-import { describeStranger, judgeError, judgeSocketError } from './refusals.js'
+import { recogniseStranger, judgeError, judgeSocketError } from './refusals.js'
 import { CLOSE_MS, CONNECTED_MS, type StompSettings } from './settings.js'
 import { DISCONNECT_RECEIPT, StompSocket } from './socket.js'
 import { within } from './within.js'
@@ -116,12 +116,7 @@ export class Session {
 
   /** Sends CONNECT; resolves with CONNECTED. Rejects as `Transport.openPublisher` does; then the session is over. */
   async connect(signal: AbortSignal): Promise<void> {
-    const { where } = this.#origin
-    const late = () =>
-      new SsmError(
-        'unreachable',
-        `${where}: no answer to CONNECT within ${CONNECTED_MS / 1000} s: is this a STOMP port?`,
-      )
+    const late = () => this.#noAnswer(`no answer to CONNECT within ${CONNECTED_MS / 1000} s: is this a STOMP port?`)
     try {
       await within({ ms: CONNECTED_MS, clock: this.#deps.clock, signal, late }, (stop) => this.#handshake(stop))
     } catch (error) {
@@ -303,10 +298,20 @@ export class Session {
       )
       return
     }
-    const stranger = error.code === 'malformed' ? describeStranger(this.#socket.first) : error.message
+    const stranger = recogniseStranger(this.#socket.first) ?? `${error.message}, ${quote(this.#socket.first)}`
     this.end(
       new SsmError('not-the-protocol', `${where}: what answers is not a STOMP broker: ${stranger}`, { cause: error }),
     )
+  }
+
+  /** Instead of CONNECTED nothing came, or a few bytes that tell enough. */
+  #noAnswer(what: string): SsmError {
+    const { where, ownName } = this.#origin
+    const stranger = recogniseStranger(this.#socket.first)
+    // A broker that drops our certificate may reset the connection before its alert is read.
+    const doubt = ownName === null ? '' : `; it may not accept our certificate ${ownName}`
+    if (stranger === null) return new SsmError('unreachable', `${where}: ${what}${doubt}`)
+    return new SsmError('not-the-protocol', `${where}: what answers is not a STOMP broker: ${stranger}`)
   }
 
   #closed(error: Error | null): void {
@@ -317,9 +322,10 @@ export class Session {
       const why = error === null ? 'the broker closed the connection' : judgeSocketError(error, where, ownName).message
       this.end(new SsmError('connection-lost', error === null ? `${where}: ${why}` : why, { cause: error }))
     } else if (error === null) {
-      this.end(new SsmError('unreachable', `${where}: the connection was closed instead of an answer to CONNECT`))
+      this.end(this.#noAnswer('the connection was closed instead of an answer to CONNECT'))
     } else {
-      this.end(judgeSocketError(error, where, ownName))
+      const judged = judgeSocketError(error, where, ownName)
+      this.end(judged.code === 'unreachable' ? this.#noAnswer(messageOf(error)) : judged)
     }
   }
 
@@ -373,6 +379,10 @@ export class Session {
       this.end(isSsmError(error) ? error : new SsmError('internal', messageOf(error), { cause: error }))
     }
   }
+}
+
+function quote(first: Buffer): string {
+  return `it begins with ${JSON.stringify(first.toString('latin1').slice(0, 32))}`
 }
 
 function toError(reason: unknown): SsmError {
