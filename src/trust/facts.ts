@@ -1,0 +1,144 @@
+/**
+ * What the extensions of a certificate say, read once per certificate (RFC 5280 section 4.2). Facts only; path.ts judges.
+ */
+import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
+import { bitStringFlags, booleanValue, context, DerReader, smallInteger, TAG } from '../crypto/der.js'
+import { decodeOid } from '../crypto/oid.js'
+import { isSsmError } from '../errors.js'
+import { type NameConstraints, parseNameConstraints } from './name-constraints.js'
+
+export interface Facts {
+  readonly selfIssued: boolean
+  /** basicConstraints; undefined when the extension is absent. */
+  readonly basic?: { readonly ca: boolean; readonly pathLength?: number }
+  /** keyUsage flags as in USAGE. */
+  readonly keyUsage?: number
+  readonly extendedKeyUsage?: readonly string[]
+  readonly nameConstraints?: NameConstraints
+  /** The first critical extension that this room does not process. */
+  readonly unknownCritical?: string
+  /** It constrains policies in a way that is not implemented. */
+  readonly policyConstraints: boolean
+  /** Some extension that we need is damaged: why. */
+  readonly damaged?: string
+}
+
+/** Bits of keyUsage (RFC 5280 section 4.2.1.3). */
+export const USAGE = { digitalSignature: 1, nonRepudiation: 2, keyCertSign: 32, cRLSign: 64 } as const
+
+const NETSCAPE_CERT_TYPE = '2.16.840.1.113730.1.1'
+
+/**
+ * Critical extensions that may be there. Policies: with the initial inputs of RFC 5280 section 6.1.1 left at their defaults
+ * (any policy, no explicit one required) they cannot make a path invalid, except through policyConstraints,
+ * inhibitAnyPolicy and mappings of anyPolicy, which are refused.
+ * netscapeCertType is older than keyUsage, always stands beside it in grid certificates, and says nothing more.
+ */
+const PROCESSED: ReadonlySet<string> = new Set([
+  EXTENSION.subjectKeyId,
+  EXTENSION.authorityKeyId,
+  EXTENSION.keyUsage,
+  EXTENSION.extendedKeyUsage,
+  EXTENSION.subjectAltName,
+  EXTENSION.issuerAltName,
+  EXTENSION.basicConstraints,
+  EXTENSION.crlDistributionPoints,
+  EXTENSION.certificatePolicies,
+  EXTENSION.policyMappings,
+  EXTENSION.policyConstraints,
+  EXTENSION.inhibitAnyPolicy,
+  EXTENSION.nameConstraints,
+  NETSCAPE_CERT_TYPE,
+])
+
+const known = new WeakMap<Certificate, Facts>()
+
+/** The facts of a certificate. Never throws. */
+export function factsOf(certificate: Certificate): Facts {
+  const before = known.get(certificate)
+  if (before !== undefined) return before
+  const facts = readFacts(certificate)
+  known.set(certificate, facts)
+  return facts
+}
+
+function readFacts(certificate: Certificate): Facts {
+  const { extensions, subject, issuer } = certificate
+  const selfIssued = subject.key === issuer.key
+  const unknown = extensions.find(({ oid, critical }) => critical && !PROCESSED.has(oid))
+  const start = { selfIssued, ...(unknown === undefined ? {} : { unknownCritical: unknown.oid }) }
+  try {
+    const basic = readBasic(certificate)
+    const keyUsage = readKeyUsage(certificate)
+    const extendedKeyUsage = readExtendedKeyUsage(certificate)
+    const constraints = findExtension(extensions, EXTENSION.nameConstraints)
+    return {
+      ...start,
+      ...(basic === undefined ? {} : { basic }),
+      ...(keyUsage === undefined ? {} : { keyUsage }),
+      ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }),
+      ...(constraints === undefined ? {} : { nameConstraints: parseNameConstraints(constraints.value) }),
+      policyConstraints: constrainsPolicies(certificate),
+    }
+  } catch (error) {
+    if (!isSsmError(error, 'malformed')) throw error
+    return { ...start, policyConstraints: false, damaged: error.message }
+  }
+}
+
+const WHAT = 'an extension of the certificate'
+
+function contents({ extensions }: Certificate, oid: string): DerReader | undefined {
+  const extension = findExtension(extensions, oid)
+  return extension === undefined ? undefined : new DerReader(extension.value, WHAT)
+}
+
+function readBasic(certificate: Certificate): Facts['basic'] {
+  const outer = contents(certificate, EXTENSION.basicConstraints)
+  if (outer === undefined) return undefined
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  const flag = reader.optional(TAG.boolean)
+  const length = reader.optional(TAG.integer)
+  reader.finish()
+  const ca = flag !== undefined && booleanValue(flag.value, WHAT)
+  return length === undefined ? { ca } : { ca, pathLength: smallInteger(length.value, WHAT) }
+}
+
+function readKeyUsage(certificate: Certificate): number | undefined {
+  const reader = contents(certificate, EXTENSION.keyUsage)
+  if (reader === undefined) return undefined
+  const flags = bitStringFlags(reader.next(TAG.bitString).value, WHAT)
+  reader.finish()
+  return flags
+}
+
+function readExtendedKeyUsage(certificate: Certificate): string[] | undefined {
+  const outer = contents(certificate, EXTENSION.extendedKeyUsage)
+  if (outer === undefined) return undefined
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  const usages: string[] = []
+  while (!reader.done) usages.push(decodeOid(reader.next(TAG.oid).value, WHAT))
+  return usages
+}
+
+const ANY_POLICY = '2.5.29.32.0'
+
+function constrainsPolicies(certificate: Certificate): boolean {
+  // inhibitPolicyMapping alone ([1]) changes nothing where no policy is asked for.
+  const required = contents(certificate, EXTENSION.policyConstraints)?.enter(TAG.sequence).peek() === context(0)
+  if (required) return true
+  const outer = contents(certificate, EXTENSION.policyMappings)
+  if (outer === undefined) return false
+  // RFC 5280 section 6.1.4 (a): anyPolicy is never mapped.
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  while (!reader.done) {
+    const pair = reader.enter(TAG.sequence)
+    const policies = [pair.next(TAG.oid), pair.next(TAG.oid)].map(({ value }) => decodeOid(value, WHAT))
+    pair.finish()
+    if (policies.includes(ANY_POLICY)) return true
+  }
+  return false
+}

@@ -1,0 +1,160 @@
+/**
+ * Name constraints (RFC 5280 section 4.2.1.10): which names a CA may speak for. A constraint of a kind that is not
+ * understood refuses every name of that kind, and one that is damaged refuses the path: never a false acceptance.
+ */
+import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
+import { constructed, context, type Der, DerReader, malformed, TAG } from '../crypto/der.js'
+import { parseName } from '../crypto/name.js'
+
+export interface NameConstraints {
+  readonly permitted: readonly Der[]
+  readonly excluded: readonly Der[]
+}
+
+const WHAT = 'the name constraints'
+/** Most subtrees of one CA. */
+const MAX_SUBTREES = 500
+/** Most names of one certificate that are compared. */
+const MAX_NAMES = 1000
+
+/** GeneralName choices (RFC 5280 section 4.2.1.6). */
+const KIND = {
+  email: context(1),
+  dns: context(2),
+  directory: constructed(4),
+  uri: context(6),
+  ip: context(7),
+} as const
+
+/** Reads the extension. Throws SsmError `malformed`. */
+export function parseNameConstraints(value: Uint8Array): NameConstraints {
+  const outer = new DerReader(value, WHAT)
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  const permitted = readSubtrees(reader.enterOptional(constructed(0)))
+  const excluded = readSubtrees(reader.enterOptional(constructed(1)))
+  reader.finish()
+  return { permitted, excluded }
+}
+
+function readSubtrees(reader: DerReader | undefined): Der[] {
+  const bases: Der[] = []
+  while (reader?.done === false) {
+    const subtree = reader.enter(TAG.sequence)
+    bases.push(subtree.any())
+    // minimum and maximum: RFC 5280 allows only minimum 0, which DER leaves out.
+    subtree.finish()
+    if (bases.length > MAX_SUBTREES) throw malformed(WHAT, `have more than ${MAX_SUBTREES} subtrees`)
+  }
+  return bases
+}
+
+/**
+ * Does the certificate's every name keep to the constraints? undefined: yes; else the name that does not.
+ * Throws SsmError `malformed` for names that cannot be read.
+ */
+export function forbiddenName(certificate: Certificate, constraints: NameConstraints): string | undefined {
+  for (const name of namesOf(certificate)) {
+    const ofKind = (base: Der): boolean => base.tag === name.tag
+    const permitted = constraints.permitted.filter(ofKind)
+    const excluded = constraints.excluded.filter(ofKind)
+    if (permitted.length === 0 && excluded.length === 0) continue
+    const within = WITHIN.get(name.tag)
+    const inside = (base: Der): boolean | undefined => within?.(name.value, base.value)
+    // `undefined`, for a name or constraint that cannot be compared, counts against the name both times.
+    const allowed = permitted.length === 0 || permitted.some((base) => inside(base) === true)
+    if (!allowed || excluded.some((base) => inside(base) !== false)) return describe(name, certificate)
+  }
+  return undefined
+}
+
+interface Name {
+  readonly tag: number
+  readonly value: Buffer
+}
+
+function describe({ tag, value }: Name, { subject }: Certificate): string {
+  return tag === KIND.directory ? subject.slash : value.toString('latin1').slice(0, 200)
+}
+
+/** Subject, subject alternative names, and e-mail addresses in the subject. */
+function namesOf(certificate: Certificate): Name[] {
+  const names: Name[] = []
+  if (certificate.subject.rdns.length > 0) {
+    names.push({ tag: KIND.directory, value: Buffer.from(certificate.subjectDer) })
+  }
+  const extension = findExtension(certificate.extensions, EXTENSION.subjectAltName)
+  if (extension !== undefined) {
+    const outer = new DerReader(extension.value, 'the subject alternative name')
+    const reader = outer.enter(TAG.sequence)
+    outer.finish()
+    while (!reader.done) names.push(reader.any())
+  }
+  for (const { oid, value } of certificate.subject.rdns.flat()) {
+    if (oid === '1.2.840.113549.1.9.1') names.push({ tag: KIND.email, value: Buffer.from(value, 'utf8') })
+  }
+  if (names.length > MAX_NAMES) throw malformed('the certificate', `has more than ${MAX_NAMES} names`)
+  return names
+}
+
+type Within = (name: Buffer, base: Buffer) => boolean | undefined
+
+const WITHIN: ReadonlyMap<number, Within> = new Map<number, Within>([
+  [KIND.directory, withinDirectory],
+  [KIND.dns, (name, base) => withinHost(text(name), text(base), true)],
+  [KIND.email, withinEmail],
+  [KIND.uri, withinUri],
+  [KIND.ip, withinIp],
+])
+
+function text(value: Buffer): string {
+  return value.toString('latin1').toLowerCase()
+}
+
+/** The base's RDNs are the first of the name. Keys delimit themselves, so a prefix of the text is one of the name. */
+function withinDirectory(name: Buffer, base: Buffer): boolean {
+  const subtree = parseName(base, WHAT).key
+  const own = parseName(name, WHAT).key
+  return subtree === '' || own === subtree || own.startsWith(`${subtree}/`)
+}
+
+/** `host` equals `base` or lies below it. With `orBelow` also for a base without a leading dot (dNSName). */
+function withinHost(host: string, base: string, orBelow: boolean): boolean | undefined {
+  if (base === '') return true
+  if (host.endsWith('.')) return undefined
+  // A wildcard reaches into what lies below its parent: it is neither inside such a base nor outside.
+  if (host.startsWith('*.') && `.${base}`.endsWith(host.slice(1)) && `.${base}` !== host.slice(1)) return undefined
+  if (base.startsWith('.')) return host.endsWith(base) && host.length > base.length
+  return host === base || (orBelow && host.endsWith(`.${base}`))
+}
+
+/** A mailbox, a host, or `.domain` (RFC 5280: local parts compare exactly, hosts without case). */
+function withinEmail(name: Buffer, base: Buffer): boolean | undefined {
+  const address = name.toString('latin1')
+  const at = address.lastIndexOf('@')
+  if (at <= 0) return undefined
+  const constraint = base.toString('latin1')
+  const host = address.slice(at + 1).toLowerCase()
+  const baseAt = constraint.lastIndexOf('@')
+  if (baseAt === -1) return withinHost(host, constraint.toLowerCase(), false)
+  return address.slice(0, at) === constraint.slice(0, baseAt) && host === constraint.slice(baseAt + 1).toLowerCase()
+}
+
+/** The host of the URI; one without a host name cannot be compared. */
+function withinUri(name: Buffer, base: Buffer): boolean | undefined {
+  const match = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/.exec(text(name))
+  const host = match?.[1]
+  if (host === undefined || /^[\d.]+$/.test(host)) return undefined
+  return withinHost(host, text(base), false)
+}
+
+/** Address and mask. */
+function withinIp(name: Buffer, base: Buffer): boolean | undefined {
+  if ((name.length !== 4 && name.length !== 16) || (base.length !== 8 && base.length !== 32)) return undefined
+  if (base.length !== 2 * name.length) return false
+  for (let at = 0; at < name.length; at++) {
+    const mask = base[name.length + at] ?? 0xff
+    if (((name[at] ?? 0) & mask) !== ((base[at] ?? 0) & mask)) return false
+  }
+  return true
+}

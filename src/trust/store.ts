@@ -1,0 +1,181 @@
+/**
+ * One snapshot of trust data that judges certificates (port.ts), with its verdict cache.
+ */
+import type { Certificate } from '../crypto/certificate.js'
+import { type AlgorithmPolicy, isSignedBy } from '../crypto/signature.js'
+import { isSsmError, SsmError } from '../errors.js'
+import type { CaSnapshot } from './ca-directory.js'
+import { factsOf, USAGE } from './facts.js'
+import { createLinkVerifier, type Failure, judgePath, PathSearch, type Sources, type VerifyLink } from './path.js'
+import type { JudgeOptions, TrustStore, TrustVerdict } from './port.js'
+import { judgeRevocation } from './revocation.js'
+
+export interface TrustSettings extends AlgorithmPolicy {
+  /** `hold`: a missing or outdated CRL is our trouble, judge again later. `require`: refuse. */
+  readonly crlPolicy: 'hold' | 'require'
+}
+
+/** Longest time a good and a bad verdict are kept, ms (specs: 10 minutes, 60 s). */
+const GOOD_FOR = 600_000
+const BAD_FOR = 60_000
+/** Verdicts kept. */
+const MAX_VERDICTS = 10_000
+/** Certificates of a message that are looked at. */
+const MAX_CANDIDATES = 16
+/** How deep judging a CRL signer's certificate may lead to another CRL signer's. */
+const MAX_SIGNER_DEPTH = 2
+
+interface Kept {
+  readonly verdict: TrustVerdict
+  readonly from: number
+  readonly until: number
+}
+
+/** Everything one judgement needs of the snapshot. */
+interface Snapshot {
+  readonly sources: Omit<Sources, 'candidates'>
+  readonly crls: ReadonlyMap<string, CaSnapshot['crls']>
+  readonly settings: TrustSettings
+  readonly verify: VerifyLink
+}
+
+/** Makes the store of a snapshot. Throws SsmError `no-trust` when it holds no trust anchor. */
+export function createTrustStore(data: CaSnapshot, settings: TrustSettings): TrustStore {
+  const anchors = data.certificates.filter(isAnchor)
+  if (anchors.length === 0) {
+    throw new SsmError(
+      'no-trust',
+      `the CA directory ${data.path} holds no self-signed CA certificate: no path can end there`,
+    )
+  }
+  const isRoot = new Set(anchors)
+  const others = data.certificates.filter((certificate) => !isRoot.has(certificate))
+  const snapshot: Snapshot = {
+    sources: {
+      anchors: groupBy(anchors, ({ subject }) => subject.key),
+      others: groupBy(others, ({ subject }) => subject.key),
+    },
+    crls: groupBy(data.crls, ({ issuer }) => issuer.key),
+    settings,
+    verify: createLinkVerifier(settings),
+  }
+  const kept = new Map<string, Kept>()
+  return {
+    judge(certificate, options) {
+      const id = cacheKey(certificate, options)
+      const before = kept.get(id)
+      if (before !== undefined && options.at >= before.from && options.at < before.until) return before.verdict
+      const verdict = judge(snapshot, certificate, options, 0)
+      const until = verdict.verdict === 'ok' ? verdict.until : options.at + BAD_FOR
+      kept.delete(id)
+      if (kept.size >= MAX_VERDICTS) for (const oldest of kept.keys()) if (kept.delete(oldest)) break
+      kept.set(id, { verdict, from: options.at, until })
+      return verdict
+    },
+  }
+}
+
+/** A verdict belongs to the leaf *and* the candidates: other candidates may find another path. */
+function cacheKey({ fingerprint }: Certificate, { candidates = [], purpose, crls }: JudgeOptions): string {
+  const others = candidates.slice(0, MAX_CANDIDATES).map((candidate) => candidate.fingerprint)
+  return `${purpose} ${crls} ${fingerprint} ${others.sort().join(' ')}`
+}
+
+/**
+ * Self-signed: issuer is subject, key identifiers do not contradict, and its own key signed it. The algorithm does not
+ * matter (many roots are self-signed with SHA-1); where this machine cannot check it, the identifiers decide.
+ */
+function isAnchor(certificate: Certificate): boolean {
+  const { subject, issuer, subjectKeyId, authorityKeyId } = certificate
+  if (subject.key !== issuer.key || subject.key === '') return false
+  if (authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId) return false
+  try {
+    const { signatureAlgorithm: algorithm, tbs: data, signature, publicKey } = certificate
+    return isSignedBy({ algorithm, data, signature }, publicKey) !== false
+  } catch (error) {
+    if (!isSsmError(error, 'malformed')) throw error
+    // A key that cannot be read can verify nothing below it.
+    return false
+  }
+}
+
+function groupBy<T>(list: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of list) {
+    const group = groups.get(key(item))
+    if (group === undefined) groups.set(key(item), [item])
+    else group.push(item)
+  }
+  return groups
+}
+
+type Refusal = Exclude<TrustVerdict, { verdict: 'ok' }>
+
+/** Tries path after path; the first good one counts. Otherwise the most telling refusal does. */
+function judge(snapshot: Snapshot, leaf: Certificate, options: JudgeOptions, depth: number): TrustVerdict {
+  const { settings, verify } = snapshot
+  const candidates = (options.candidates ?? []).slice(0, MAX_CANDIDATES)
+  const search = new PathSearch({ ...snapshot.sources, candidates }, verify, options.at)
+  let refusal: Refusal | undefined
+  for (const path of search.paths(leaf)) {
+    const failure = judgePath(path, { at: options.at, purpose: options.purpose, policy: settings })
+    const verdict = failure === undefined ? judgeCrls(snapshot, path, options, depth) : refuse(failure)
+    if (verdict.verdict === 'ok') return verdict
+    // Waiting may still make it good; among refusals the first path is the likeliest one.
+    if (refusal === undefined || (refusal.verdict === 'no' && verdict.verdict === 'hold')) refusal = verdict
+  }
+  return refusal ?? refuse(likeliest(search.failures))
+}
+
+function refuse({ reason, detail }: Failure): Refusal {
+  return { verdict: 'no', reason, detail }
+}
+
+/** A link that is refused for its algorithm tells more than a missing issuer elsewhere. */
+function likeliest(failures: readonly Failure[]): Failure {
+  const algorithm = failures.find(({ reason }) => reason === 'algorithm')
+  return algorithm ?? failures[0] ?? { reason: 'untrusted', detail: 'no path to a CA of the CA directory' }
+}
+
+function judgeCrls(
+  snapshot: Snapshot,
+  path: readonly Certificate[],
+  options: JudgeOptions,
+  depth: number,
+): TrustVerdict {
+  const { at } = options
+  let until = Math.min(at + GOOD_FOR, ...path.map(({ notAfter }) => notAfter))
+  if (options.crls) {
+    const judgement = judgeRevocation(path, at, {
+      crls: snapshot.crls,
+      policy: snapshot.settings,
+      signers: (issuer, anchor) => crlSigners(snapshot, issuer, anchor, at, depth),
+    })
+    if (!judgement.ok) {
+      const { failure, missing } = judgement
+      if (missing === undefined || snapshot.settings.crlPolicy === 'require') return refuse(failure)
+      return { verdict: 'hold', ...failure, ca: missing }
+    }
+    until = Math.min(until, judgement.until)
+  }
+  return { verdict: 'ok', path, until }
+}
+
+/** Certificates of the directory by which the same CA signs CRLs with another key (RFC 5280 section 6.3.3 (f)). */
+function crlSigners(
+  snapshot: Snapshot,
+  issuer: Certificate,
+  anchor: Certificate,
+  at: number,
+  depth: number,
+): readonly Certificate[] {
+  if (depth >= MAX_SIGNER_DEPTH) return []
+  const { key } = issuer.subject
+  const named = [...(snapshot.sources.anchors.get(key) ?? []), ...(snapshot.sources.others.get(key) ?? [])]
+  return named.filter((signer) => {
+    const usage = factsOf(signer).keyUsage
+    if (signer.fingerprint === issuer.fingerprint || usage === undefined || (usage & USAGE.cRLSign) === 0) return false
+    const verdict = judge(snapshot, signer, { at, purpose: 'any', crls: true }, depth + 1)
+    return verdict.verdict === 'ok' && verdict.path[verdict.path.length - 1]?.fingerprint === anchor.fingerprint
+  })
+}
