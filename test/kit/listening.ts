@@ -2,10 +2,9 @@
  * A listener for tests: bound to a free port of the loopback, its log kept, its deliveries taken one by one.
  */
 import assert from 'node:assert/strict'
-import { systemClock } from '../../src/os/clock.js'
-import type { Logger, Printable } from '../../src/observe/log.js'
 import { createListenerTransport, type ListenerSettings } from '../../src/transport/listener/index.js'
 import type { Delivery } from '../../src/transport/port.js'
+import { testDeps } from './transport.js'
 
 export interface Listening extends AsyncDisposable {
   readonly port: number
@@ -21,28 +20,8 @@ export interface Listening extends AsyncDisposable {
 
 export const DESTINATION = '/queue/accounting'
 
-function recorder(lines: string[]): Logger {
-  const at =
-    (level: string) =>
-    (format: string, ...values: readonly Printable[]) => {
-      let next = 0
-      const text = format.replace(/%s/g, () => {
-        const value = values[next++]
-        return typeof value === 'object' ? value.message : String(value)
-      })
-      lines.push(`${level} ${text}`)
-    }
-  return {
-    debug: at('DEBUG'),
-    info: at('INFO'),
-    warning: at('WARNING'),
-    error: at('ERROR'),
-    critical: at('CRITICAL'),
-  }
-}
-
 export async function openListening(settings: Partial<ListenerSettings> = {}): Promise<Listening> {
-  const log: string[] = []
+  const deps = testDeps()
   const transport = createListenerTransport(
     {
       listen: { host: '127.0.0.1', port: 0 },
@@ -54,7 +33,7 @@ export async function openListening(settings: Partial<ListenerSettings> = {}): P
       ...settings,
       limits: { tickMs: 20, drainMs: 500, lingerMs: 500, ...settings.limits },
     },
-    { log: recorder(log), clock: systemClock },
+    deps,
   )
   const subscriber = await transport.openSubscriber(new AbortController().signal)
   const address = transport.address()
@@ -76,7 +55,7 @@ export async function openListening(settings: Partial<ListenerSettings> = {}): P
   }
   return {
     port: address.port,
-    log,
+    log: deps.log.lines,
     async take() {
       const delivery = await wait(5000)
       assert.ok(typeof delivery === 'object', 'no delivery')

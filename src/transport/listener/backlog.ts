@@ -44,7 +44,7 @@ class Queue implements Backlog {
   #outBytes = 0
   #closed = false
   #failure: SsmError | undefined
-  #changed: () => void = () => undefined
+  #waiters: (() => void)[] = []
 
   constructor(window: Window) {
     this.#window = window
@@ -77,11 +77,13 @@ class Queue implements Backlog {
       else if (this.#failure !== undefined) throw this.#failure
       else if (this.#closed) return
       else {
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve
-        })
+        await new Promise<void>((resolve) => this.#waiters.push(resolve))
       }
     }
+  }
+
+  #changed(): void {
+    for (const wake of this.#waiters.splice(0)) wake()
   }
 
   /** The oldest message if the window has room for it; at least one is always allowed. */
