@@ -1,8 +1,11 @@
-/** What transport tests give to a transport: a log that remembers, and settings for a plain broker on this machine. */
+/** What transport tests give to a transport and expect of it: a log that remembers, settings for a plain broker, frames. */
+import assert from 'node:assert/strict'
+import { isSsmError, type ErrorCode } from '../../src/errors.js'
 import { systemClock } from '../../src/os/clock.js'
 import type { Level, Logger, Printable } from '../../src/observe/log.js'
-import type { TransportDeps } from '../../src/transport/port.js'
-import type { StompSettings } from '../../src/transport/stomp/index.js'
+import type { Transport, TransportDeps } from '../../src/transport/port.js'
+import { createStompTransport, type StompSettings } from '../../src/transport/stomp/index.js'
+import type { FakeBroker } from './fake-broker.js'
 
 export interface MemoryLog extends Logger {
   /** `LEVEL text`, in order. */
@@ -48,4 +51,30 @@ export function stompSettings(port: number, settings: Partial<StompSettings> = {
     maxMessageSize: 128 * 1024 * 1024,
     ...settings,
   }
+}
+
+/** Waits of 10 s and more pass in a hundredth of the time. */
+export function hurriedDeps(): ReturnType<typeof testDeps> {
+  const sleep = (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 100, signal)
+  return { ...testDeps(), clock: { ...systemClock, sleep } }
+}
+
+/** A transport to a fake broker. */
+export function transportTo(broker: FakeBroker, settings: Partial<StompSettings> = {}, deps = testDeps()): Transport {
+  return createStompTransport(stompSettings(broker.port, settings), deps)
+}
+
+/** For `assert.rejects`: this code, and all of these words. */
+export function refusal(code: ErrorCode, ...words: readonly RegExp[]): (error: unknown) => true {
+  return (error) => {
+    assert.ok(isSsmError(error, code), String(error))
+    for (const word of words) assert.match(error.message, word)
+    return true
+  }
+}
+
+/** A MESSAGE as a 1.2 broker sends it. */
+export function messageFrame(id: string, body: string): string {
+  const headers = ['subscription:1', `message-id:${id}`, `ack:ack-${id}`, `empa-id:${id}`]
+  return `MESSAGE\n${headers.join('\n')}\ncontent-length:${Buffer.byteLength(body)}\n\n${body}\0`
 }

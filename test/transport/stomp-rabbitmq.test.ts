@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { isSsmError, type ErrorCode } from '../../src/errors.js'
+import { isSsmError } from '../../src/errors.js'
 import type { TlsMaterial } from '../../src/transport/port.js'
 import { createStompTransport, type StompSettings } from '../../src/transport/stomp/index.js'
 import { never, sealed, take, transportContract, type MakePair } from '../contract/transport.js'
@@ -11,7 +11,7 @@ import { createTestPki, type TestHost, type TestPki } from '../kit/ca.js'
 import { need } from '../kit/need.js'
 import { startRabbitmq, type Rabbit } from '../kit/rabbitmq.js'
 import { scratch } from '../kit/scratch.js'
-import { stompSettings, testDeps } from '../kit/transport.js'
+import { refusal, stompSettings, testDeps } from '../kit/transport.js'
 
 const skip = need('rabbitmq')
 const MAX_MESSAGE = 4_000_000
@@ -69,14 +69,6 @@ transportContract(
   pairOver((changes) => tls(pki.other, changes)),
   { skip },
 )
-
-const refusal =
-  (code: ErrorCode, ...words: readonly RegExp[]) =>
-  (error: unknown): boolean => {
-    assert.ok(isSsmError(error, code), String(error))
-    for (const word of words) assert.match(error.message, word)
-    return true
-  }
 
 describe('refusals of RabbitMQ', { skip }, () => {
   test('the log of a short run reads as operators know it', async () => {

@@ -43,6 +43,12 @@ const REFUSALS: readonly Refusal[] = [
     code: 'destination-refused',
     words: 'the broker has no such destination: check [messaging] destination',
   },
+  // RabbitMQ, documented: the queue exists with other properties, or belongs to one connection alone.
+  {
+    says: /PRECONDITION_FAILED - inequivalent arg|RESOURCE_LOCKED/,
+    code: 'destination-refused',
+    words: 'the destination exists in another form: ask the broker’s operator',
+  },
   // ActiveMQ, documented: `User u is not authorized to write to: queue://…` (read from, create).
   {
     says: /is not authorized to (?:read|write|create)/i,

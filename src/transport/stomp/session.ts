@@ -21,7 +21,7 @@ export interface SessionUser {
   /** About once a second: the place for time-outs. */
   tick(): void
   drained(): void
-  /** Called once. Null: we closed it. */
+  /** Called once, for a connection that was established. Null: we closed it. */
   ended(reason: SsmError | null): void
 }
 
@@ -203,7 +203,9 @@ export class Session {
     void this.#client.deactivate({ force: true })
     this.#connected?.reject(reason ?? new SsmError('aborted', 'the connection was closed'))
     this.#connected = null
-    if (this.#established) this.#deps.log.info('Disconnected from broker.')
+    // The user belongs to the next address when this one did not let us in.
+    if (!this.#established) return
+    this.#deps.log.info('Disconnected from broker.')
     this.#user.ended(reason)
   }
 

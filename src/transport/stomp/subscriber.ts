@@ -33,11 +33,13 @@ export class StompSubscriber implements Subscriber, SessionUser {
     this.#deps = deps
     this.#window = window
     this.#signal = signal
-    signal.addEventListener('abort', this.#wake, { once: true })
   }
 
   attach(session: Session): void {
     this.#session = session
+    this.#signal.addEventListener('abort', this.#wake, { once: true })
+    // It may have ended while it was handed over: the iterator says so.
+    if (session.isOver) return
     const limit = String(this.#window.messages)
     session.subscribe({
       id: '1',
