@@ -29,7 +29,7 @@ const MAX_RECIPIENTS = 32
 const WHAT = 'the encrypted message'
 
 /** A certificate of ours with its private key. */
-export interface KeyPair {
+export interface DecryptionPair {
   readonly certificate: Certificate
   readonly key: KeyObject
 }
@@ -134,7 +134,7 @@ export interface Decrypted {
  * Decrypts with the first of our pairs that is a recipient; at most one private key operation. Undefined when none is:
  * whom a message is for is not a secret.
  */
-export function decryptEnveloped(message: EnvelopedData, pairs: readonly KeyPair[]): Decrypted | undefined {
+export function decryptEnveloped(message: EnvelopedData, pairs: readonly DecryptionPair[]): Decrypted | undefined {
   for (const recipient of message.recipients) {
     const unwrap = UNWRAPS.get(recipient.algorithm.oid)
     const pair = pairs.find((each) => pointsAt(recipient.id, each.certificate))

@@ -8,17 +8,18 @@
 import type { KeyObject } from 'node:crypto'
 import { encodeBase64Lines } from './base64.js'
 import type { Certificate } from './certificate.js'
-import { DIGESTS, signingWith, type Digest } from './cms-algorithms.js'
+import { DIGEST_ENTRIES, signingWith } from './cms-algorithms.js'
 import { CMS, contentInfo, issuerAndSerial } from './cms.js'
 import { constructed, TAG } from './der.js'
 import { derNull, element, integer, octetString, oid, sequence, setOf, time } from './der-write.js'
+import type { DigestName } from './signature.js'
 
 /** Octets of CMS that make one line of base64. */
 const LINE_OCTETS = 48
 
 /** Signs with one certificate and key. */
 export interface CmsSigner {
-  readonly digest: Digest
+  readonly digest: DigestName
   readonly widelyRead: boolean
   /** The SignedData over content with this digest, as base64 lines. `at`: the signing time, ms since the epoch. */
   sign(digest: Buffer, at: number): Promise<Buffer>
@@ -58,7 +59,7 @@ interface Layout {
 }
 
 interface SignatureNames {
-  readonly digest: Digest
+  readonly digest: DigestName
   readonly algorithm: Buffer
 }
 
@@ -92,7 +93,7 @@ export function signedData(
   signature: Buffer,
 ): Buffer {
   // With NULL parameters, as openssl smime writes it; RFC 5754 section 2 asks readers to accept both.
-  const digestAlgorithm = sequence(oid(DIGESTS[digest].oid), derNull)
+  const digestAlgorithm = sequence(oid(DIGEST_ENTRIES[digest].oid), derNull)
   const implicit = Buffer.from(attributes)
   implicit[0] = constructed(0)
   const signerInfo = sequence(
@@ -136,8 +137,8 @@ function attribute(type: string, value: Buffer): Buffer {
  * The signed attributes of one second differ only in the digest, and its place does not depend on its value: the sort
  * order is decided by the lengths, which all differ in the second octet.
  */
-function attributeTemplates(name: Digest): (digest: Buffer, at: number) => Buffer {
-  const filler = Buffer.alloc(DIGESTS[name].length, 0xa5)
+function attributeTemplates(name: DigestName): (digest: Buffer, at: number) => Buffer {
+  const filler = Buffer.alloc(DIGEST_ENTRIES[name].length, 0xa5)
   let second = Number.NaN
   let template: Buffer = filler
   let place = 0

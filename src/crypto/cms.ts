@@ -28,6 +28,8 @@ export interface ContentInfo {
 
 /** An AlgorithmIdentifier. */
 export interface Algorithm {
+  /** Its whole DER. */
+  readonly bytes: Buffer
   readonly oid: string
   readonly parameters: Der | undefined
 }
@@ -64,16 +66,13 @@ function parseContentInfo(bytes: Buffer, what: string): ContentInfo {
 }
 
 /** An AlgorithmIdentifier (RFC 5280 section 4.1.1.2). */
-export function readAlgorithm(reader: DerReader, what: string): Algorithm {
-  return parseAlgorithm(reader.enter(TAG.sequence), what)
-}
-
-/** The contents of an AlgorithmIdentifier. */
-export function parseAlgorithm(reader: DerReader, what: string): Algorithm {
+export function readAlgorithm(outer: DerReader, what: string): Algorithm {
+  const { bytes, value } = outer.next(TAG.sequence)
+  const reader = new DerReader(value, what)
   const algorithm = decodeOid(reader.next(TAG.oid).value, what)
   const parameters = reader.done ? undefined : reader.any()
   reader.finish()
-  return { oid: algorithm, parameters }
+  return { bytes, oid: algorithm, parameters }
 }
 
 /** SignerIdentifier, RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1). */

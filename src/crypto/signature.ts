@@ -233,7 +233,8 @@ export function verifySignature(
   return fits(scheme, input) ? { ok: true } : { ok: false, reason: 'signature', detail: 'does not fit' }
 }
 
-function fits(
+/** The computation alone, for a scheme that was judged before. */
+export function fits(
   scheme: SignatureScheme,
   { data, signature, key }: { readonly data: Uint8Array; readonly signature: Uint8Array; readonly key: KeyObject },
 ): boolean {

@@ -7,11 +7,12 @@
 import { createHash, hash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { Certificate } from '../crypto/certificate.js'
-import { signatureCheck, type AlgorithmPolicy, type Digest, type SignatureCheck } from '../crypto/cms-algorithms.js'
+import { signatureCheck, type SignatureCheck } from '../crypto/cms-algorithms.js'
 import { CMS, pointsAt } from '../crypto/cms.js'
-import type { KeyPair } from '../crypto/cms-enveloped.js'
+import type { DecryptionPair } from '../crypto/cms-enveloped.js'
 import type { SignerInfo } from '../crypto/cms-signed.js'
 import { asBuffer, parseDer, TAG } from '../crypto/der.js'
+import type { AlgorithmPolicy, DigestName } from '../crypto/signature.js'
 import { contentOf } from '../crypto/smime.js'
 import { toCrlf } from '../crypto/text.js'
 import type { Open, Opened, Reason } from '../message.js'
@@ -29,7 +30,7 @@ export interface OpenSettings extends AlgorithmPolicy {
   /** Accept contents that are not UTF-8? */
   readonly binary: boolean
   /** Our certificates with their keys, the current one first. Asked for each encrypted message. */
-  readonly decryption?: () => readonly KeyPair[]
+  readonly decryption?: () => readonly DecryptionPair[]
   /** Octets on the wire. */
   readonly maxMessageSize: number
   readonly clock: { now(): number }
@@ -94,7 +95,7 @@ function checkSignature(
 ): No | undefined {
   const { attributes, digestAlgorithm, signatureAlgorithm, signature } = signer
   const check = signatureCheck(certificate.publicKey, digestAlgorithm, signatureAlgorithm, policy)
-  if ('refused' in check) return no('algorithm', check.refused)
+  if (!check.ok) return no(check.reason, `the signature ${check.detail}`)
   if (attributes === undefined) return checkBare(message, check, signature)
   if (attributes.contentType !== CMS.data) {
     return no('signature', 'the signature is for another type of content')
@@ -127,7 +128,7 @@ function candidates({ content, detached }: SignedMessage): readonly Buffer[] {
   return canonical === content ? [content] : [canonical, content]
 }
 
-function digestOf(digest: Digest, bytes: Buffer): Buffer {
+function digestOf(digest: DigestName, bytes: Buffer): Buffer {
   return createHash(digest).update(bytes).digest()
 }
 

@@ -9,7 +9,7 @@ import { createHash, type KeyObject, randomBytes } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { Certificate } from '../crypto/certificate.js'
 import type { CipherName } from '../crypto/cipher.js'
-import { DIGESTS } from '../crypto/cms-algorithms.js'
+import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
 import { assertRecipient, envelopedData } from '../crypto/cms-enveloped.js'
 import { createCmsSigner, type CmsSigner } from '../crypto/cms-sign.js'
 import { asBuffer } from '../crypto/der.js'
@@ -51,8 +51,9 @@ export function createSeal(settings: SealSettings): Seal {
   }
 }
 
-/** Encrypts an already signed message for one recipient. */
+/** Encrypts an already signed message for one recipient. Throws SsmError `cannot-seal` when empty, `configuration`. */
 export function encryptFor(signed: Buffer, recipient: Certificate, cipher: CipherName): Buffer {
+  if (signed.length === 0) throw new SsmError('cannot-seal', 'there is nothing to encrypt: the signed message is empty')
   // Canonical line ends inside (RFC 8551 section 3.1.1), as openssl smime -encrypt makes them.
   return envelopedText(envelopedData(toCrlf(signed), recipient, cipher))
 }
@@ -79,7 +80,7 @@ async function signContent({ header, text }: TextPart, signer: CmsSigner, at: nu
   const signature = await signer.sign(digest, at)
   return clearSigned([header, text], {
     boundary: boundaryFor(text),
-    micalg: DIGESTS[signer.digest].micalg,
+    micalg: DIGEST_ENTRIES[signer.digest].micalg,
     signature,
   })
 }

@@ -4,7 +4,7 @@
  * parsers end here.
  */
 import { CMS, parseCms } from '../crypto/cms.js'
-import { decryptEnveloped, parseEnvelopedData, type KeyPair } from '../crypto/cms-enveloped.js'
+import { decryptEnveloped, parseEnvelopedData, type DecryptionPair } from '../crypto/cms-enveloped.js'
 import { parseSignedData, type SignedData } from '../crypto/cms-signed.js'
 import { malformed } from '../crypto/der.js'
 import { parseSmime, type CmsKind, type Smime } from '../crypto/smime.js'
@@ -32,7 +32,7 @@ const UNDECRYPTABLE: Refusal = {
 }
 
 /** Takes a message apart, decrypting it with one of `pairs` when its outer header says that it is encrypted. */
-export function takeApart(wire: Buffer, pairs: readonly KeyPair[]): SignedMessage | Refusal {
+export function takeApart(wire: Buffer, pairs: readonly DecryptionPair[]): SignedMessage | Refusal {
   return refusing(() => {
     const smime = parseSmime(wire)
     if (smime.kind === 'other') return { refused: 'not-smime', detail: `not an S/MIME signed message: ${smime.detail}` }
@@ -43,7 +43,7 @@ export function takeApart(wire: Buffer, pairs: readonly KeyPair[]): SignedMessag
 }
 
 /** The text inside an encrypted message. */
-export function decryptText(wire: Buffer, pairs: readonly KeyPair[]): Buffer | Refusal {
+export function decryptText(wire: Buffer, pairs: readonly DecryptionPair[]): Buffer | Refusal {
   return refusing(() => {
     const smime = parseSmime(wire)
     if (smime.kind === 'other' || kindOf(smime) !== 'encrypted') {
@@ -90,7 +90,7 @@ function signedMessage(smime: Known): SignedMessage {
 
 type Decryption = NonNullable<ReturnType<typeof decryptEnveloped>>
 
-function decryptWire(cms: Buffer, pairs: readonly KeyPair[]): Decryption | undefined {
+function decryptWire(cms: Buffer, pairs: readonly DecryptionPair[]): Decryption | undefined {
   const message = refusing(() => parseCms(cms, 'the encrypted message', parseEnvelopedData))
   return isRefusal(message) ? undefined : decryptEnveloped(message, pairs)
 }

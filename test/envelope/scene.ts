@@ -34,7 +34,7 @@ export function createScene(): Scene {
         decryption: () => [pki.host],
         maxMessageSize: 64 * 1024 * 1024,
         allowSha1: false,
-        allowWeak: [],
+        allowWeak: false,
         clock,
         ...settings,
       }),
