@@ -61,7 +61,7 @@ export class Link {
     })
     this.#socket.on('end', () => {
       if (this.#lingerUntil === undefined) this.#handler.end()
-      else this.#socket.destroy()
+      else this.#socket.destroySoon()
     })
     this.#socket.resume()
   }

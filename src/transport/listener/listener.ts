@@ -86,7 +86,8 @@ export class Listener implements Subscriber {
   }
 
   #accept(raw: Socket): void {
-    const address = raw.remoteAddress ?? 'an unknown address'
+    // On a socket that takes IPv4 and IPv6, IPv4 addresses come in IPv6's clothes.
+    const address = raw.remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '') ?? 'an unknown address'
     // Before anything else: an error without a listener would end the program.
     raw.on('error', () => undefined)
     const refused = this.#full(address)
