@@ -120,8 +120,13 @@ else
   npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null
 fi
 section "Lint"
-npm run --silent lint
+lint=good
+npm run --silent lint || lint=bad
 section "Build"
 npm run --silent build
 section "Tests"
 node scripts/run-tests.mjs "$@"
+if [ "$lint" = bad ]; then
+  echo "The tests passed, but lint did not: see above." >&2
+  exit 1
+fi
