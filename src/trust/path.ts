@@ -25,10 +25,10 @@ const MAX_STEPS = 1000
 
 /** Where issuers come from. */
 export interface Sources {
-  /** Certificates a path may end in, by subject key. */
-  readonly anchors: ReadonlyMap<string, readonly Certificate[]>
-  /** The other certificates of the directory, by subject key. */
-  readonly others: ReadonlyMap<string, readonly Certificate[]>
+  /** Certificates of the directory, by subject key. */
+  readonly directory: ReadonlyMap<string, readonly Certificate[]>
+  /** May a path end in this certificate of the directory? */
+  readonly isAnchor: (certificate: Certificate) => boolean
   /** Certificates of the message. */
   readonly candidates: readonly Certificate[]
 }
@@ -103,19 +103,20 @@ export class PathSearch {
     }
   }
 
-  #isAnchor(certificate: Certificate): boolean {
-    const anchors = this.#sources.anchors.get(certificate.subject.key) ?? []
-    return anchors.some(({ fingerprint }) => fingerprint === certificate.fingerprint)
+  /** The leaf may be a copy of one of the directory: what counts is the bytes. */
+  #isAnchor({ subject, fingerprint }: Certificate): boolean {
+    const own = this.#sources.directory.get(subject.key) ?? []
+    return own.some((certificate) => certificate.fingerprint === fingerprint && this.#sources.isAnchor(certificate))
   }
 
-  /** All certificates of the issuer's name: anchors first, then the directory's, then the message's; likely ones first. */
+  /** All certificates of the issuer's name: the directory's, then the message's; likely ones and anchors first. */
   #issuersOf(child: Certificate): Certificate[] {
     const { key } = child.issuer
     // An empty issuer name (RFC 5280 section 4.1.2.4 forbids it) chains to nothing.
     if (key === '') return []
-    const { anchors, others, candidates } = this.#sources
+    const { directory, candidates } = this.#sources
     const sent = candidates.filter(({ subject }) => subject.key === key)
-    const found = [...(anchors.get(key) ?? []), ...(others.get(key) ?? []), ...sent]
+    const found = [...(directory.get(key) ?? []), ...sent]
     const seen = new Set<string>()
     return found
       .filter(({ fingerprint }) => !seen.has(fingerprint) && seen.add(fingerprint).size > 0)
@@ -125,10 +126,12 @@ export class PathSearch {
   }
 
   /** Key identifiers are hints, not proof (RFC 5280 section 4.2.1.1): a mismatch is tried last. */
-  #rank({ authorityKeyId }: Certificate, { subjectKeyId, notBefore, notAfter }: Certificate): number {
+  #rank({ authorityKeyId }: Certificate, issuer: Certificate): number {
+    const { subjectKeyId, notBefore, notAfter } = issuer
     const known = authorityKeyId !== undefined && subjectKeyId !== undefined
-    const byKey = !known ? 2 : authorityKeyId === subjectKeyId ? 0 : 4
-    return byKey + (this.#at >= notBefore && this.#at <= notAfter ? 0 : 1)
+    const byKey = !known ? 4 : authorityKeyId === subjectKeyId ? 0 : 8
+    const inDate = this.#at >= notBefore && this.#at <= notAfter
+    return (byKey << 2) + (inDate ? 0 : 2) + (issuer.subject.key === issuer.issuer.key ? 0 : 1)
   }
 
   #holds(child: Certificate, issuer: Certificate): boolean {

@@ -41,20 +41,14 @@ interface Snapshot {
 
 /** Makes the store of a snapshot. Throws SsmError `no-trust` when it holds no trust anchor. */
 export function createTrustStore(data: CaSnapshot, settings: TrustSettings): TrustStore {
-  const anchors = data.certificates.filter(isAnchor)
-  if (anchors.length === 0) {
+  if (!data.certificates.some(isSelfSigned)) {
     throw new SsmError(
       'no-trust',
       `the CA directory ${data.path} holds no self-signed CA certificate: no path can end there`,
     )
   }
-  const isRoot = new Set(anchors)
-  const others = data.certificates.filter((certificate) => !isRoot.has(certificate))
   const snapshot: Snapshot = {
-    sources: {
-      anchors: groupBy(anchors, ({ subject }) => subject.key),
-      others: groupBy(others, ({ subject }) => subject.key),
-    },
+    sources: { directory: groupBy(data.certificates, ({ subject }) => subject.key), isAnchor: isSelfSigned },
     crls: groupBy(data.crls, ({ issuer }) => issuer.key),
     settings,
     verify: createLinkVerifier(settings),
@@ -81,11 +75,22 @@ function cacheKey({ fingerprint }: Certificate, { candidates = [], purpose, crls
   return `${purpose} ${crls} ${fingerprint} ${others.sort().join(' ')}`
 }
 
+/** Judged when first asked: of 200 CAs a run needs one or two. */
+const selfSigned = new WeakMap<Certificate, boolean>()
+
+function isSelfSigned(certificate: Certificate): boolean {
+  const known = selfSigned.get(certificate)
+  if (known !== undefined) return known
+  const judged = checkSelfSigned(certificate)
+  selfSigned.set(certificate, judged)
+  return judged
+}
+
 /**
  * Self-signed: issuer is subject, key identifiers do not contradict, and its own key signed it. The algorithm does not
  * matter (many roots are self-signed with SHA-1); where this machine cannot check it, the identifiers decide.
  */
-function isAnchor(certificate: Certificate): boolean {
+function checkSelfSigned(certificate: Certificate): boolean {
   const { subject, issuer, subjectKeyId, authorityKeyId } = certificate
   if (subject.key !== issuer.key || subject.key === '') return false
   if (authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId) return false
@@ -171,7 +176,7 @@ function crlSigners(
 ): readonly Certificate[] {
   if (depth >= MAX_SIGNER_DEPTH) return []
   const { key } = issuer.subject
-  const named = [...(snapshot.sources.anchors.get(key) ?? []), ...(snapshot.sources.others.get(key) ?? [])]
+  const named = snapshot.sources.directory.get(key) ?? []
   return named.filter((signer) => {
     const usage = factsOf(signer).keyUsage
     if (signer.fingerprint === issuer.fingerprint || usage === undefined || (usage & USAGE.cRLSign) === 0) return false
