@@ -1,6 +1,6 @@
 /**
- * The Python SSM as the other end, when a checkout of it is named by SSM_PEER. Not part of this package, so that its
- * absence is no failure even where nothing may be skipped.
+ * The Python SSM as the other end, when a checkout of it is named by SSM_PEER. It is not part of this package and no
+ * Debian package: without it there are no such tests, rather than skipped ones where nothing may be skipped.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -9,10 +9,13 @@ import { need } from '../kit/need.js'
 import { CONTENTS, createScene, reasonOf } from './scene.js'
 
 const peer = process.env.SSM_PEER
-const skip =
-  peer === undefined ? 'needs a checkout of the Python SSM: SSM_PEER=DIR' : need('python3-openssl', 'openssl')
+const skip = peer === undefined || need('python3-openssl', 'openssl')
 const scene = createScene()
 const { host, other, capath } = { ...scene.pki, capath: scene.pki.capath }
+
+function peerTests(name: string, body: () => void): void {
+  if (peer !== undefined) describe(name, { skip }, body)
+}
 
 function python(script: string, args: readonly string[], input: Uint8Array): Buffer {
   const prelude = 'import sys\nfrom ssm import crypto\ntext = sys.stdin.buffer.read().decode()\na = sys.argv[1:]\n'
@@ -29,7 +32,7 @@ const VERIFY =
   'body, dn = crypto.verify(text, a[0], True)\nsys.stdout.buffer.write((dn + "\\n").encode() + body.encode())'
 const DECRYPT = 'sys.stdout.buffer.write(crypto.decrypt(text, a[0], a[1]).encode())'
 
-describe('the Python SSM reads what we make', { skip }, () => {
+peerTests('the Python SSM reads what we make', () => {
   // Of text without an encoding it strips outer white space, and takes nothing that is only white space.
   const readable = Object.entries(CONTENTS).filter(([, body]) => body.toString('utf8').trim() !== '')
   for (const [name, body] of readable) {
@@ -48,7 +51,7 @@ describe('the Python SSM reads what we make', { skip }, () => {
   }
 })
 
-describe('we read what the Python SSM makes', { skip }, () => {
+peerTests('we read what the Python SSM makes', () => {
   const SIGN = 'sys.stdout.buffer.write(crypto.sign(text, a[0], a[1]).encode())'
   const ENCRYPT = 'sys.stdout.buffer.write(crypto.encrypt(text, a[0], a[1]).encode())'
   const body = CONTENTS['10 KB of records']!
