@@ -94,6 +94,7 @@ class Play {
       assert.deepEqual([delivery.id, Buffer.from(delivery.body).toString()], [id, body])
       this.#deliveries.set(id, delivery)
     } else if (what === 'stored') this.#deliveries.get(id)!.stored()
+    else if (what === 'released') this.#deliveries.get(id)!.release()
     else assert.fail(`the receiver cannot ${what}`)
   }
 

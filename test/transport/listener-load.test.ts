@@ -83,6 +83,17 @@ test('heart-beats are sent to those who want them', async () => {
   assert.ok(client.beats >= 4, `${client.beats} heart-beats`)
 })
 
+test('heart-beats go on while reading is paused', async () => {
+  await using listening = await openListening({ limits: { bodiesInFlight: 1000 }, heartBeat: 100 })
+  await using client = await connectStomp(listening.port)
+  await client.greet('accept-version:1.1', 'heart-beat:0,50')
+  client.send(sendFrame(DESTINATION, 'a', 'x'.repeat(2000)))
+  await listening.take()
+  const before = client.beats
+  await pause(500)
+  assert.ok(client.beats >= before + 4, `${client.beats - before} heart-beats`)
+})
+
 test('a client that dribbles a frame byte by byte is ended, one that is slow but steady is not', async () => {
   await using listening = await openListening({ limits: { progressMs: 300, progressBytes: 1000 } })
   const steady = await greeted(listening)

@@ -70,6 +70,11 @@ export class Link {
     return this.#pauses.size > 0
   }
 
+  /** Does the client not read what we write? */
+  get deaf(): boolean {
+    return this.#pauses.has('answers')
+  }
+
   get lingering(): boolean {
     return this.#lingerUntil !== undefined
   }
@@ -97,7 +102,7 @@ export class Link {
         this.#socket.uncork()
       })
     }
-    if (this.#socket.write(bytes) || this.#pauses.has('answers')) return
+    if (this.#socket.write(bytes) || this.deaf) return
     this.#unreadSince = this.lastWrite
     this.pause('answers')
   }
@@ -119,7 +124,7 @@ export class Link {
   /** Ends what is overdue. Returns the reason when it was the client's fault. */
   tick(now: number): string | undefined {
     if (this.#lingerUntil !== undefined && now >= this.#lingerUntil) this.destroy()
-    if (!this.#pauses.has('answers') || now - this.#unreadSince < this.#limits.answersMs) return undefined
+    if (!this.deaf || now - this.#unreadSince < this.#limits.answersMs) return undefined
     this.destroy()
     return `did not read our answers for ${this.#limits.answersMs / 1000} s`
   }

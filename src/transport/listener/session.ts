@@ -81,7 +81,10 @@ export class Session implements Reader, Owner {
   #head: FrameHead | undefined
   #frames = 0
   #unanswered = 0
+  /** The last word; an ERROR, if any. */
   #farewell: Buffer | null = null
+  /** RECEIPT of DISCONNECT: the last word if there is no other and every message was stored. */
+  #goodbye: Buffer | null = null
   #lingerMs: number
   #closeAt = Infinity
   /** Since when, and from which byte, the unfinished frame's progress is measured. */
@@ -177,8 +180,9 @@ export class Session implements Reader, Owner {
 
   disconnect({ headers }: Frame): void {
     const receipt = headers.get('receipt')
-    // Its RECEIPT says that all before it was dealt with (STOMP 1.2, "DISCONNECT"): it is the last word.
-    this.#close(receipt === undefined ? null : this.#receiptFrame(receipt))
+    // Its RECEIPT says that all before it was taken (STOMP 1.2, "DISCONNECT"): the last word, or never said.
+    this.#goodbye = receipt === undefined ? null : this.#receiptFrame(receipt)
+    this.#close(null)
   }
 
   /** The consumer has dealt with a message of ours. */
@@ -188,7 +192,11 @@ export class Session implements Reader, Owner {
       this.#host.log.warning('Message %s from %s asked for no receipt and was not stored.', message.id, this.address)
     }
     if (outcome === 'stored' && message.receipt !== null) this.#receipt(message.receipt)
-    if (outcome === 'released') this.#close(this.#error('messages cannot be stored now: keep them and try again later'))
+    if (outcome === 'released') {
+      const error = this.#error('messages cannot be stored now: keep them and try again later')
+      this.#close(error)
+      this.#farewell ??= error
+    }
     this.#host.budget.give(message.cost)
     if (this.#state === 'closing' && this.#unanswered === 0) this.#finish()
   }
@@ -204,7 +212,7 @@ export class Session implements Reader, Owner {
     if (this.#state !== 'open') return
     const { send } = this.#heartBeat
     // At half the interval: ticks are coarse and networks jitter. A client that does not read gets no heap of them.
-    if (send > 0 && !this.#link.paused && now - this.#link.lastWrite >= send / 2) this.#link.write(BEAT)
+    if (send > 0 && !this.#link.deaf && now - this.#link.lastWrite >= send / 2) this.#link.write(BEAT)
     const why = this.#link.paused ? undefined : this.#overdue(now)
     if (why !== undefined) this.refuse(why)
   }
@@ -270,9 +278,11 @@ export class Session implements Reader, Owner {
     } else if (command !== WITH_BODY) {
       if (length !== undefined && length > 0) this.refuse(`a ${command} frame has no body`)
     } else if (headers.get('destination') !== this.#host.destination) {
+      this.#lingerMs = this.#host.limits.discardMs
       const logged = `SEND to destination ${headers.get('destination') ?? '(none)'}, ours is ${this.#host.destination}`
       this.refuse('Unknown destination: this receiver does not take messages for it', logged, headers.get('receipt'))
     } else if (headers.has('transaction')) {
+      this.#lingerMs = this.#host.limits.discardMs
       this.refuse('this receiver has no transactions', undefined, headers.get('receipt'))
     }
   }
@@ -323,6 +333,7 @@ export class Session implements Reader, Owner {
   }
 
   #finish(): void {
-    if (!this.#link.lingering) this.#link.finish(this.#farewell, this.#lingerMs)
+    const last = this.#farewell ?? (this.#unanswered === 0 ? this.#goodbye : null)
+    if (!this.#link.lingering) this.#link.finish(last, this.#lingerMs)
   }
 }
