@@ -61,7 +61,8 @@ export function makePki(dir: string, request: PkiRequest): Pki {
   }
 }
 
-function assertEmpty(dir: string): void {
+/** Throws SsmError `usage` when there is something in `dir`, or it is no directory. */
+export function assertEmpty(dir: string): void {
   try {
     if (readdirSync(dir).length === 0) return
   } catch (error) {

@@ -1,13 +1,18 @@
-/** `ssmctl sign`, `encrypt`, `decrypt`: from standard input to standard output. */
+/** `ssmctl sign`, `verify`, `encrypt`, `decrypt`: from standard input to standard output. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CipherName } from '../crypto/cipher.js'
 import { loadKeyPair, loadRecipient } from '../crypto/keys.js'
 import { createSeal, encryptFor, sealWarning } from '../envelope/seal.js'
 import { decryptText, isRefusal } from '../envelope/take-apart.js'
+import { verifyMessage } from '../envelope/verify.js'
 import { SsmError } from '../errors.js'
+import type { Reason } from '../message.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
+import { loadCaDirectory } from '../trust/ca-directory.js'
+import { loadDnList } from '../trust/dn-list.js'
+import { createTrustStore } from '../trust/store.js'
 import { type Ctl, readAll } from './ssmctl-process.js'
 
 const CIPHERS: readonly CipherName[] = ['aes128', 'aes192', 'aes256']
@@ -19,6 +24,12 @@ interface PairFlags {
 
 interface SignFlags extends PairFlags {
   readonly binary?: true
+}
+
+interface VerifyFlags extends Partial<PairFlags> {
+  readonly capath: string
+  readonly crls?: true
+  readonly dns?: string
 }
 
 interface EncryptFlags {
@@ -34,6 +45,17 @@ export function addEnvelopeVerbs(command: Command, ctl: Ctl): void {
     .requiredOption('--key <file>', 'its private key (PEM)')
     .option('--binary', 'sign contents that are not UTF-8, too')
     .action(ctl.action((flags: SignFlags) => sign(flags, ctl)))
+  command
+    .command('verify')
+    .description(
+      'Judge a message as ssmreceive does: its content goes to standard output, the signer to standard error. Refused: exit code 1, the reason on standard error, nothing on standard output.',
+    )
+    .requiredOption('--capath <dir>', 'the directory of trusted CAs')
+    .option('--crls', 'require a current revocation list of every CA of the path')
+    .option('--dns <file>', 'the list of allowed signers (default: every signer with a good path)')
+    .option('--certificate <file>', 'for messages that are encrypted: the certificate of the recipient')
+    .option('--key <file>', 'and its private key')
+    .action(ctl.action((flags: VerifyFlags) => verify(flags, ctl)))
   command
     .command('encrypt')
     .description('Encrypt a signed message for one recipient.')
@@ -75,10 +97,39 @@ async function encrypt(flags: EncryptFlags, ctl: Ctl): Promise<number> {
 async function decrypt(flags: PairFlags, ctl: Ctl): Promise<number> {
   const pair = loadPair(flags, ctl)
   const text = decryptText(await readAll(ctl.program.stdin), [pair])
-  if (isRefusal(text)) {
-    await ctl.err.write(`${text.refused}: ${printable(text.detail, PRINTABLE_LIMITS.sentence)}\n`)
-    return 1
-  }
+  if (isRefusal(text)) return await refuse(text.refused, text.detail, ctl)
   await ctl.out.write(text)
   return 0
+}
+
+async function verify(flags: VerifyFlags, ctl: Ctl): Promise<number> {
+  const path = (file: string): string => resolve(ctl.program.cwd(), file)
+  const pair = pairOf(flags)
+  const snapshot = await loadCaDirectory(path(flags.capath))
+  const opened = await verifyMessage(await readAll(ctl.program.stdin), {
+    trust: createTrustStore(snapshot, { allowSha1: false, allowWeak: false, crlPolicy: 'require' }),
+    crls: flags.crls === true,
+    clock: systemClock,
+    ...(flags.dns === undefined ? {} : { dns: (await loadDnList(path(flags.dns))).list }),
+    ...(pair === undefined ? {} : { decryption: [loadPair(pair, ctl)] }),
+  })
+  if (opened.verdict === 'ok') {
+    await ctl.out.write(opened.plain.body)
+    await ctl.err.write(`signer: ${printable(opened.signer.slash, PRINTABLE_LIMITS.sentence)}\n`)
+    return 0
+  }
+  // What was skipped in the CA directory may be why.
+  for (const warning of snapshot.warnings) await ctl.err.write(`${printable(warning, PRINTABLE_LIMITS.sentence)}\n`)
+  return await refuse(opened.reason, opened.detail, ctl)
+}
+
+function pairOf({ certificate, key }: VerifyFlags): PairFlags | undefined {
+  if (certificate === undefined && key === undefined) return undefined
+  if (certificate !== undefined && key !== undefined) return { certificate, key }
+  throw new SsmError('usage', '--certificate and --key: write both or neither')
+}
+
+async function refuse(reason: Reason, detail: string, ctl: Ctl): Promise<number> {
+  await ctl.err.write(`${reason}: ${printable(detail, PRINTABLE_LIMITS.sentence)}\n`)
+  return 1
 }

@@ -8,13 +8,19 @@
 import { Command, CommanderError } from 'commander'
 import { ERROR_KINDS, isSsmError, messageOf } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
+import { addCertificateVerbs } from './ssmctl-certificates.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
 import { addSpoolVerbs } from './ssmctl-spool.js'
 import { VERSION } from './version.js'
 
-const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [addEnvelopeVerbs, addSpoolVerbs, addPkiVerbs]
+const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
+  addEnvelopeVerbs,
+  addCertificateVerbs,
+  addSpoolVerbs,
+  addPkiVerbs,
+]
 
 /** Runs one command line; resolves with the exit code and never rejects. */
 export async function runCtl(program: CtlProgram): Promise<number> {
