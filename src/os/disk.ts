@@ -13,9 +13,9 @@
  * its creation for 0.4-0.8 ms (ext4, 64 in flight).
  */
 import * as fs from 'node:fs'
-import type { Stats } from 'node:fs'
 
-export type { Stats } from 'node:fs'
+/** What the system knows of a name. */
+export type Stats = fs.Stats
 
 /** Not every file name is UTF-8: paths may be bytes. */
 export type DiskPath = string | Buffer

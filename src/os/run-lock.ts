@@ -38,14 +38,14 @@ const STALE = 20_000
 const HOLDER_LIMIT = 4096
 
 interface Note extends Holder {
-  readonly process: ProcessIdentity
+  readonly owner: ProcessIdentity
 }
 
 async function readHolder(disk: Disk, path: string): Promise<Note | undefined> {
   const file = await readRegularFile(disk, path, HOLDER_LIMIT)
   const [identity = '', since = ''] = file?.bytes.toString('utf8').split('\n') ?? []
-  const process = parseProcessIdentity(identity)
-  return process === undefined ? undefined : { process, pid: process.pid, since }
+  const owner = parseProcessIdentity(identity)
+  return owner === undefined ? undefined : { owner, pid: owner.pid, since }
 }
 
 /** Moves a dead holder's lock away; whoever moves it first may go on. */
@@ -70,7 +70,7 @@ export async function takeRunLock(options: RunLockOptions): Promise<RunLockResul
   let release = await tryLock(path, options)
   if (release === undefined) {
     const holder = await readHolder(disk, note)
-    if (holder === undefined || !isGone(holder.process)) return { holder }
+    if (holder === undefined || !isGone(holder.owner)) return { holder }
     breakLock(disk, path)
     release = await tryLock(path, options)
     if (release === undefined) return { holder: await readHolder(disk, note) }
