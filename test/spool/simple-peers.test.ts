@@ -1,5 +1,5 @@
 /** The simple queue shared, at the same time, with Python's. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { setTimeout as after } from 'node:timers/promises'
@@ -23,19 +23,26 @@ async function write(path: string, prefix: string): Promise<void> {
   }
 }
 
+async function take(queue: Outgoing, id: string, bodies: string[]): Promise<void> {
+  const claim = await queue.claim(id)
+  if (claim === null) return
+  const body = await claim.read()
+  await claim.remove()
+  bodies.push(Buffer.from(body).toString())
+}
+
 /** Consumes with a purge after each pass until `isOver` and nothing is left. */
 async function consume(path: string, isOver: () => boolean): Promise<string[]> {
   const queue = open(path)
   const bodies: string[] = []
   for (;;) {
     const last = isOver()
+    const taking: Promise<void>[] = []
     for await (const id of queue.ids()) {
-      const claim = await queue.claim(id)
-      if (claim === null) continue
-      const body = await claim.read()
-      await claim.remove()
-      bodies.push(Buffer.from(body).toString())
+      taking.push(take(queue, id, bodies))
+      if (taking.length === 32) await Promise.all(taking.splice(0))
     }
+    await Promise.all(taking)
     await queue.purge()
     if (last && (await queue.count()) === 0) return bodies
     await after(5)
@@ -48,6 +55,8 @@ test(
   async (t) => {
     const path = `${scratch(t)}/queue`
     const stop = `${path}.stop`
+    // Python's constructors would race for making it.
+    mkdirSync(path)
     let over = false
     const readers = [0, 1].map(() => startPython(SIMPLE_READER, path, stop, '1'))
     const ours = [0, 1].map(() => consume(path, () => over))
