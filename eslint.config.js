@@ -11,6 +11,8 @@ export default ts.config(
     rules: {
       // Numbers read well in sentences.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      // `using _lock = …`: held for its lifetime, not for its value.
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_' }],
       // `for (;;)` and `while (true)` loops that end by return are clear.
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/consistent-type-definitions': 'off',

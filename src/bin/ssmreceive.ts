@@ -1,2 +1,3 @@
 #!/usr/bin/env node
-export {}
+import { ssmreceive } from '../cli/ssmreceive.js'
+process.exitCode = await ssmreceive(process)

@@ -1,2 +1,3 @@
 #!/usr/bin/env node
-export {}
+import { ssmsend } from '../cli/ssmsend.js'
+process.exitCode = await ssmsend(process)

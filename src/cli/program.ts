@@ -6,6 +6,7 @@ export type Program = Pick<
   | 'argv'
   | 'chdir'
   | 'connected'
+  | 'cwd'
   | 'disconnect'
   | 'env'
   | 'execArgv'

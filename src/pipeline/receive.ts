@@ -3,7 +3,7 @@
  * gives the delivery back unacknowledged and ends the subscription; `supervise` waits and begins again.
  */
 import { SsmError, messageOf } from '../errors.js'
-import type { Open } from '../message.js'
+import type { Open, Opened } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Delivery, Subscriber } from '../transport/port.js'
 import type { Place } from './place.js'
@@ -49,11 +49,18 @@ async function handle(delivery: Delivery, { open, place, log, onStored }: Receiv
   if (delivery.brokerId === undefined) log.info('Received message. ID = %s', delivery.id)
   else log.info('Received message. ID = %s, Argo ID = %s', delivery.id, delivery.brokerId)
   try {
-    await place(await open(delivery.body), delivery.body, delivery.id)
+    await place(await judge(delivery, open), delivery.body, delivery.id)
   } catch (error) {
     delivery.release()
     throw error
   }
   delivery.stored()
   onStored()
+}
+
+/** A body that the transport cut for its size is never opened: what is kept of it goes to reject. */
+async function judge({ body, truncated }: Delivery, open: Open): Promise<Opened> {
+  if (truncated === undefined) return await open(body)
+  const detail = `the message has ${truncated} bytes, more than max_message_size; the first ${body.length} are kept`
+  return { verdict: 'no', reason: 'too-large', detail }
 }

@@ -1,0 +1,74 @@
+/**
+ * `ssmsend`: one pass over the outgoing spool, from cron. Exit codes: 0 done, nothing to do, or another run is at it;
+ * 1 something was set aside; 64 usage; 75 try later; 78 configuration.
+ */
+import { isSsmError } from '../errors.js'
+import type { SenderConfig } from '../config/config.js'
+import { loadSenderConfig } from '../config/load.js'
+import { BREAK_LINE } from '../observe/create-log.js'
+import type { Log } from '../observe/log.js'
+import { sendAll, type SendReport } from '../pipeline/send.js'
+import { begin, exitOf, explained, sayBeginning } from './begin.js'
+import { parseFlags } from './flags.js'
+import type { Program } from './program.js'
+import { createStopping } from './stopping.js'
+import { wireSender } from './wire-sender.js'
+
+/** Something was set aside: the run is done, and a person should look. */
+const EXIT_SET_ASIDE = 1
+const EXIT_TRY_LATER = 75
+
+export async function ssmsend(program: Program): Promise<number> {
+  const flags = parseFlags('ssmsend', program)
+  if (typeof flags === 'number') return flags
+  const begun = begin('ssmsend', loadSenderConfig, flags, program)
+  if (typeof begun === 'number') return begun
+  const { config, log, warnings } = begun
+  sayBeginning('ssmsend', log, warnings, config.protocol)
+  const top = log.named('ssmsend')
+  let exit: number
+  try {
+    exit = await run(config, log, program)
+  } catch (error) {
+    exit = exitOf(error)
+    program.stdout.write('SSM failed to complete successfully.  See log file for details.\n')
+    top.error('SSM failed to complete successfully: %s', explained(error))
+  }
+  top.info('SSM has shut down.')
+  top.info(BREAK_LINE)
+  log.close()
+  return exit
+}
+
+async function run(config: SenderConfig, log: Log, program: Program): Promise<number> {
+  const top = log.named('ssmsend')
+  const queues = log.named('ssm.ssm2')
+  using stopping = createStopping(program, (signal) => {
+    top.info('Received the shutdown signal: %s', signal)
+  })
+  try {
+    await using sender = await wireSender(config, log, program)
+    if ((await sender.outgoing.count()) === 0) {
+      top.info('No messages found to send.')
+      return 0
+    }
+    await sender.begin()
+    const report = await sendAll(sender, stopping)
+    queues.info('Tidying message directory.')
+    await sender.outgoing.purge()
+    sayReport(report, log)
+    top.info('SSM run has finished.')
+    queues.info('SSM connection ended.')
+    return report.setAside > 0 ? EXIT_SET_ASIDE : report.left > 0 ? EXIT_TRY_LATER : 0
+  } catch (error) {
+    if (!isSsmError(error, 'locked')) throw error
+    top.info('%s', error)
+    return 0
+  }
+}
+
+function sayReport({ sent, setAside, locked, left }: SendReport, log: Log): void {
+  const queues = log.named('ssm.ssm2')
+  queues.debug('Sent %s, set aside %s, locked by others %s, left in the spool %s.', sent, setAside, locked, left)
+  if (setAside > 0) queues.error('%s messages were set aside: see ssmctl spool list PATH/.ssm/failed', setAside)
+}

@@ -1,0 +1,170 @@
+/**
+ * The receiver, built by hand in the order of its life: identity, trust, spools, transport.
+ */
+import { existsSync, mkdirSync } from 'node:fs'
+import type { ReceiverConfig } from '../config/config.js'
+import { createOpen } from '../envelope/open.js'
+import { SsmError } from '../errors.js'
+import type { Open } from '../message.js'
+import type { Log, Logger } from '../observe/log.js'
+import { printable } from '../observe/printable.js'
+import { systemClock } from '../os/clock.js'
+import { createDisk, type Disk } from '../os/disk.js'
+import { createDirectorySync } from '../os/durable.js'
+import { CA_DIRECTORY, watch } from '../os/watch.js'
+import { judgeHeld } from '../pipeline/held.js'
+import { createJudge } from '../pipeline/judge.js'
+import { createPlace, type Place } from '../pipeline/place.js'
+import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
+import { openOwnDirectory } from '../spool/own-directory.js'
+import { createListenerTransport, createStompTransport } from '../transport/index.js'
+import type { TlsMaterial, Transport, TransportDeps } from '../transport/port.js'
+import { createTlsMaterial } from './broker-trust.js'
+import { createHostPair, type HostPair } from './host-pair.js'
+import { becomeOwner } from './owner.js'
+import { createPeerJudge, createReceiverTrust, type ReceiverTrust } from './receiver-trust.js'
+import type { Program } from './program.js'
+import { lockSpool } from './single.js'
+
+/** Bytes of bodies in flight. */
+const WINDOW_BYTES = 32 * 1024 * 1024
+/** A held message waits so long for fresh trust data, ms. */
+const HOLD_KEEP = 7 * 24 * 3600 * 1000
+/** Most held messages; beyond it, messages wait at the broker. */
+const HELD_LIMIT = 10_000
+
+const INCOMING = { body: 'binary', signer: 'string', empaid: 'string?' } as const
+const REJECT = { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' } as const
+const HELD = { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' } as const
+
+export interface Receiver extends AsyncDisposable {
+  readonly transport: Transport
+  readonly open: Open
+  readonly place: Place
+  /** Reads DNs, CA directory and host certificate again. Never throws for what stays in use. */
+  reload(): Promise<void>
+  judgeHeld(stop: AbortSignal): Promise<number>
+  /** Calls back when the CA directory changes. */
+  watch(onChange: () => void): Promise<() => Promise<void>>
+}
+
+/** Throws SsmError `configuration` (a person must mend it) or `locked`. */
+export async function wireReceiver(
+  config: ReceiverConfig,
+  dnFile: string,
+  log: Log,
+  program: Program,
+): Promise<Receiver> {
+  const top = log.named('ssmreceive')
+  const { certificates, messaging } = config
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
+  top.info('Fetching valid DNs.')
+  const trust = await createReceiverTrust(certificates, dnFile, log, systemClock)
+  becomeOwner(messaging.path, program)
+  const disk = createDisk()
+  const unlock = await lockPath(config, disk, top)
+  const spools = openSpools(messaging.path, disk)
+  const open = createOpen({
+    trust: () => trust.store,
+    dns: () => trust.dns,
+    crls: certificates.checkCrls,
+    binary: messaging.binary,
+    decryption: () => pair.all(),
+    maxMessageSize: messaging.maxMessageSize,
+    allowSha1: certificates.allowSha1.includes('messages'),
+    allowWeak,
+    clock: systemClock,
+  })
+  const place = createPlace({ places: spools, log: log.named('ssm.ssm2'), printable, now: () => systemClock.now() })
+  const judge = createJudge({ open, log: log.named('ssm.crypto') })
+  return {
+    transport: createTransport(config, pair, trust, program, { log: log.named('ssm.ssm2'), clock: systemClock }),
+    open: judge,
+    place,
+    async reload() {
+      await pair.reload()
+      await trust.reload()
+    },
+    judgeHeld: (stop) =>
+      judgeHeld(
+        { held: spools.held, open: judge, place, log: top, now: () => systemClock.now(), keep: HOLD_KEEP },
+        stop,
+      ),
+    async watch(onChange) {
+      const watcher = await watch(certificates.capath, onChange, CA_DIRECTORY)
+      return () => watcher.close()
+    },
+    [Symbol.asyncDispose]: unlock,
+  }
+}
+
+/** One receiver a path: exactly-once rests on it. Resolves with the release. */
+async function lockPath(
+  { messaging: { path, runLock } }: ReceiverConfig,
+  disk: Disk,
+  log: Logger,
+): Promise<() => Promise<void>> {
+  if (!existsSync(path)) makePath(path)
+  if (!runLock) return () => Promise.resolve()
+  return await lockSpool(path, 'ssmreceive is storing into', disk, log)
+}
+
+function makePath(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (cause) {
+    throw new SsmError('configuration', `[messaging] path ${path} cannot be made: create it, owned by this user`, {
+      cause,
+    })
+  }
+}
+
+interface Spools {
+  readonly incoming: SchemaQueue<typeof INCOMING>
+  readonly reject: SchemaQueue<typeof REJECT>
+  readonly held: SchemaQueue<typeof HELD>
+}
+
+function openSpools(path: string, disk: Disk): Spools {
+  const shared = { disk, clock: systemClock, sync: createDirectorySync(disk) }
+  const held = createSchemaQueue({ ...shared, path: openOwnDirectory(disk, path, 'held'), schema: HELD })
+  return {
+    incoming: createSchemaQueue({ ...shared, path: `${path}/incoming`, schema: INCOMING }),
+    reject: createSchemaQueue({ ...shared, path: `${path}/reject`, schema: REJECT }),
+    held: {
+      ...held,
+      async add(element) {
+        if ((await held.count()) >= HELD_LIMIT) {
+          throw new SsmError('disk', `${HELD_LIMIT} messages are held: renew the CRLs of the CA directory`)
+        }
+        return await held.add(element)
+      },
+    },
+  }
+}
+
+function createTransport(
+  config: ReceiverConfig,
+  pair: HostPair,
+  trust: ReceiverTrust,
+  program: Program,
+  deps: TransportDeps,
+): Transport {
+  const { broker, messaging, certificates } = config
+  const tlsTowards = (ca: ReceiverConfig['broker']['ca']): (() => Promise<TlsMaterial>) | null =>
+    broker.useSsl ? createTlsMaterial({ ...broker, ca }, certificates.capath, pair, program.env) : null
+  const common = {
+    destination: messaging.destination,
+    heartBeat: broker.heartBeat,
+    window: { messages: messaging.window, bytes: WINDOW_BYTES },
+    maxMessageSize: messaging.maxMessageSize,
+  }
+  const { listen, maxConnections } = broker
+  if (listen === undefined)
+    return createStompTransport({ ...common, tls: tlsTowards(broker.ca), addresses: broker.addresses }, deps)
+  const authorizePeer = createPeerJudge(trust, certificates.checkCrls, deps.clock)
+  // Clients are told the names of these CAs, to help them choose a certificate; the judge is ours.
+  const tls = tlsTowards('capath')
+  return createListenerTransport({ ...common, tls, listen, maxConnections, authorizePeer }, deps)
+}

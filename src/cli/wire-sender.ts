@@ -1,0 +1,185 @@
+/**
+ * The sender, built by hand in the order of its life: identity, recipient, spool, transport.
+ */
+import type { SenderConfig } from '../config/config.js'
+import { loadRecipient } from '../crypto/keys.js'
+import type { Certificate } from '../crypto/certificate.js'
+import { createSeal, sealWarning } from '../envelope/seal.js'
+import { SsmError } from '../errors.js'
+import type { Seal } from '../message.js'
+import type { Log } from '../observe/log.js'
+import { systemClock } from '../os/clock.js'
+import { createDisk, type Disk } from '../os/disk.js'
+import { createDirectorySync } from '../os/durable.js'
+import type { SendDeps } from '../pipeline/send.js'
+import { createFailed, type Failed } from '../spool/failed.js'
+import { createMessageDirectory } from '../spool/message-directory.js'
+import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
+import { createTrust } from '../trust/trust-holder.js'
+import { createStompTransport } from '../transport/index.js'
+import { createTlsMaterial } from './broker-trust.js'
+import { createHostPair, type HostPair } from './host-pair.js'
+import { becomeOwner } from './owner.js'
+import type { Program } from './program.js'
+import { lockSpool } from './single.js'
+
+/** Bytes of bodies in flight. */
+export const WINDOW_BYTES = 32 * 1024 * 1024
+/** Claims are looked at this often, ms; those held for over 100 s are renewed. */
+const REFRESH_CLAIMS = 30_000
+/** A one-shot run waits so long for files that are being written by hand, ms. */
+const SETTLE_WAIT = 5000
+
+export interface Sender extends SendDeps, AsyncDisposable {
+  readonly outgoing: Outgoing
+  /** Before the first claim: the run lock, the locks of runs that were killed, what purging can do now. */
+  begin(): Promise<void>
+}
+
+/** Throws SsmError `configuration` for what a person must mend. Logs who signs and for whom. */
+export async function wireSender(config: SenderConfig, log: Log, program: Program): Promise<Sender> {
+  const top = log.named('ssmsend')
+  const queues = log.named('ssm.ssm2')
+  const { certificates, messaging, broker } = config
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  const recipient = await findRecipient(config, log)
+  if (!messaging.pathTypeGiven) top.info('No path type defined, assuming dirq.')
+  const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
+  const { certificate, key } = pair.current()
+  top.info('Messages will be signed using %s', certificate.subject.slash)
+  const unreadable = sealWarning({ certificate, key })
+  if (unreadable !== undefined) top.warning('%s', { message: unreadable })
+  becomeOwner(messaging.path, program)
+  const spool = openOutgoing(config, log)
+  const ending: (() => Promise<void>)[] = []
+  return {
+    outgoing: spool.outgoing,
+    setAside: spool.setAside,
+    seal: sealFor(config, pair, recipient),
+    transport: createStompTransport(
+      {
+        addresses: broker.addresses,
+        tls: broker.useSsl ? createTlsMaterial(broker, certificates.capath, pair, program.env) : null,
+        destination: messaging.destination,
+        heartBeat: broker.heartBeat,
+        window: { messages: messaging.window, bytes: WINDOW_BYTES },
+        maxMessageSize: 0,
+      },
+      { log: queues, clock: systemClock },
+    ),
+    window: { messages: messaging.window, bytes: WINDOW_BYTES },
+    log: queues,
+    clock: systemClock,
+    begin: () => beginRun(config, spool, ending, log),
+    async [Symbol.asyncDispose]() {
+      for (const end of ending.splice(0).reverse()) await end()
+      spool.outgoing.close()
+    },
+  }
+}
+
+function sealFor({ certificates, messaging }: SenderConfig, pair: HostPair, recipient: Certificate | undefined): Seal {
+  const { certificate, key } = pair.current()
+  return createSeal({
+    certificate,
+    key,
+    cipher: certificates.cipher,
+    binary: messaging.binary,
+    clock: systemClock,
+    ...(recipient === undefined ? {} : { recipient }),
+  })
+}
+
+interface OutgoingSpool extends Pick<Sender, 'outgoing' | 'setAside'> {
+  readonly disk: Disk
+}
+
+/** The spool, and the place for what is set aside; both on one disk, so that their fsyncs are shared. */
+function openOutgoing({ messaging }: SenderConfig, log: Log): OutgoingSpool {
+  const queues = log.named('ssm.ssm2')
+  const disk = createDisk()
+  const sync = createDirectorySync(disk)
+  const options: OutgoingOptions = {
+    path: messaging.path,
+    disk,
+    clock: systemClock,
+    sync,
+    settleWait: SETTLE_WAIT,
+    onUnfinished: (id) => {
+      queues.info('Message %s is still being written, and is left for the next run.', id)
+    },
+    ...(messaging.maxMessageSize === undefined ? {} : { maxSize: messaging.maxMessageSize }),
+  }
+  const outgoing = messaging.pathType === 'dirq' ? createSimpleQueue(options) : createMessageDirectory(options)
+  let failed: Failed | undefined
+  return {
+    disk,
+    outgoing,
+    setAside: async (claim, error) => {
+      failed ??= createFailed({ path: messaging.path, disk, clock: systemClock, sync })
+      await failed.setAside(claim, error)
+    },
+  }
+}
+
+async function beginRun(
+  { messaging }: SenderConfig,
+  { outgoing, disk }: OutgoingSpool,
+  ending: (() => Promise<void>)[],
+  log: Log,
+): Promise<void> {
+  const queues = log.named('ssm.ssm2')
+  if (messaging.runLock) ending.push(await lockSpool(messaging.path, 'ssmsend is sending from', disk, queues))
+  const freed = await outgoing.recover()
+  if (freed > 0) queues.info('Freed %s locks of a run that was killed.', freed)
+  await outgoing.purge()
+  const timer = setInterval(() => {
+    for (const id of outgoing.refresh()) queues.warning('The lock on %s was broken by another process.', id)
+  }, REFRESH_CLAIMS)
+  ending.push(() => {
+    clearInterval(timer)
+    return Promise.resolve()
+  })
+}
+
+/** The certificate messages are encrypted for, checked; undefined: they are not encrypted. */
+async function findRecipient({ certificates }: SenderConfig, log: Log): Promise<Certificate | undefined> {
+  const top = log.named('ssmsend')
+  const { serverCert, certificate, verifyServerCert } = certificates
+  if (serverCert === undefined) {
+    top.info('No server certificate supplied.  Will not encrypt messages.')
+    return undefined
+  }
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  const recipient = loadRecipient(serverCert, { now: systemClock.now(), allowWeak })
+  if (serverCert === certificate) {
+    throw new SsmError(
+      'configuration',
+      `server_cert is our own certificate ${certificate}: set it to the certificate of the final receiver`,
+    )
+  }
+  if (verifyServerCert) await assertTrusted(recipient, serverCert, certificates)
+  top.info('Messages will be encrypted using %s', recipient.subject.slash)
+  return recipient
+}
+
+/** Throws SsmError `configuration` unless the certificate's path ends in a CA of `capath`. CRLs are the receiver's business. */
+async function assertTrusted(
+  recipient: Certificate,
+  file: string,
+  { capath, allowSha1, allowWeak }: SenderConfig['certificates'],
+): Promise<void> {
+  const trust = await createTrust({
+    capath,
+    clock: systemClock,
+    allowSha1: allowSha1.includes('certificates'),
+    allowWeak: allowWeak.includes('rsa1024'),
+  })
+  const verdict = trust.judge(recipient, { at: systemClock.now(), purpose: 'any', crls: false })
+  if (verdict.verdict === 'ok') return
+  throw new SsmError(
+    'configuration',
+    `Failed to verify server certificate ${file} against CA path ${capath}: ${verdict.detail}. ` +
+      'Put its CA there, or set verify_server_cert: false.',
+  )
+}
