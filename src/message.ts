@@ -56,7 +56,10 @@ export const REASONS = {
   'too-large': { class: 'other', words: 'the message is larger than max_message_size' },
   'not-smime': { class: 'verify', words: 'not an S/MIME signed message' },
   malformed: { class: 'verify', words: 'the S/MIME or CMS structure is damaged or exceeds a limit' },
-  undecryptable: { class: 'decrypt', words: 'not encrypted for our certificate, or damaged, or not a signed message inside' },
+  undecryptable: {
+    class: 'decrypt',
+    words: 'not encrypted for our certificate, or damaged, or not a signed message inside',
+  },
   'signer-count': { class: 'verify', words: 'a message must have exactly one signer' },
   'no-certificate': { class: 'verify', words: 'the certificate of the signer is not in the message' },
   signature: { class: 'verify', words: 'the signature does not fit the content: altered on the way, or forged' },
@@ -66,7 +69,10 @@ export const REASONS = {
   expired: { class: 'verify', words: 'a certificate of the path has expired' },
   'not-yet-valid': { class: 'verify', words: 'a certificate of the path is not valid yet' },
   constraints: { class: 'verify', words: 'a CA of the path may not issue this certificate' },
-  'critical-extension': { class: 'verify', words: 'a certificate or CRL has a critical extension that is not understood' },
+  'critical-extension': {
+    class: 'verify',
+    words: 'a certificate or CRL has a critical extension that is not understood',
+  },
   policy: { class: 'verify', words: 'certificate or signing policies do not allow the path' },
   revoked: { class: 'verify', words: 'a certificate of the path is revoked' },
   'crl-missing': { class: 'verify', words: 'there is no CRL for a CA of the path' },
