@@ -16,6 +16,7 @@ import type { AlgorithmPolicy, DigestName } from '../crypto/signature.js'
 import { contentOf } from '../crypto/smime.js'
 import { toCrlf } from '../crypto/text.js'
 import type { Open, Opened, Reason } from '../message.js'
+import { explainNotListed } from '../trust/dn-list.js'
 import type { DnList, TrustStore } from '../trust/port.js'
 import { createCertificateReader, type CertificateReader } from './certificates.js'
 import { isRefusal, refusing, takeApart, type SignedMessage } from './take-apart.js'
@@ -79,7 +80,7 @@ function verify(message: SignedMessage, settings: OpenSettings, readCertificate:
   }
   const list = settings.dns()
   if (list?.allows(certificate.subject) === false) {
-    return no('not-listed', `Signer not in valid DNs list: ${certificate.subject.slash} (not verified)`)
+    return no('not-listed', `Signer not in valid DNs list: ${explainNotListed(certificate.subject)} (not verified)`)
   }
   const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
   if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble
