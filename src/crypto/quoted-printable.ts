@@ -22,8 +22,7 @@ const HEX = Buffer.from('0123456789ABCDEF', 'latin1')
  * people who look at it; blanks before a line end are escaped (rule 3).
  */
 export function encodeQuotedPrintable(bytes: Uint8Array): Buffer {
-  // At worst each octet is an escape, and a line of 75 columns holds 25 of them.
-  const target = Buffer.allocUnsafe(bytes.length * ESCAPE + Math.ceil(bytes.length / 24) * 2 + 2)
+  const target = Buffer.allocUnsafe(mostEncoded(bytes))
   let offset = 0
   let column = 0
   for (let at = 0; at < bytes.length; at++) {
@@ -46,6 +45,20 @@ export function encodeQuotedPrintable(bytes: Uint8Array): Buffer {
     column = octet === LF ? MAX_COLUMNS : column + ESCAPE
   }
   return target.subarray(0, offset)
+}
+
+/** At most so many octets does the encoding have. A writer beyond the end of a Buffer would not be told. */
+function mostEncoded(bytes: Uint8Array): number {
+  let columns = 0
+  let lines = 1
+  for (let at = 0; at < bytes.length; at++) {
+    const octet = bytes[at] ?? 0
+    columns += isPlain(octet, bytes[at + 1]) ? 1 : ESCAPE
+    if (octet === LF) lines++
+  }
+  // A line is left before its last column by less than an escape; each ends with `=` and LF.
+  lines += Math.ceil(columns / (MAX_COLUMNS - ESCAPE))
+  return columns + 2 * lines
 }
 
 /** May it stand for itself? Blanks may, except before a line feed, at the end, and before a CR. */

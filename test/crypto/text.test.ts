@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { decodeBase64, encodeBase64Lines } from '../../src/crypto/base64.js'
+import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../src/crypto/quoted-printable.js'
+import { fromCrlf, survivesAsText, toCrlf } from '../../src/crypto/text.js'
+import { isSsmError } from '../../src/errors.js'
+
+/** Pseudo-random texts rich in what matters, the same in every run; at every alignment. */
+function* texts(alphabet: string, count: number): Generator<Buffer> {
+  let state = 12_345
+  const next = (limit: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
+    return (state >> 8) % limit
+  }
+  const characters = Buffer.from(alphabet, 'latin1')
+  for (let n = 0; n < count; n++) {
+    const shift = next(8)
+    const text = Buffer.alloc(shift + next(40))
+    for (let at = 0; at < text.length; at++) text[at] = characters[next(characters.length)] ?? 0
+    yield text.subarray(shift)
+  }
+}
+
+const plain = {
+  toCrlf: (text: string) => text.replace(/(?<!\r)\n/g, '\r\n'),
+  fromCrlf: (text: string) => text.replaceAll('\r\n', '\n'),
+  survives: (text: string) => /^[\t\n\x20-\x7e]*$/.test(text) && text.split('\n').every((line) => line.length <= 998),
+}
+
+describe('line ends, against the plain way', () => {
+  const alphabet = '\r\n\r\n\n\r\t ab~\x7f\x1f\x0b\x80\x8a\x8d\xff\0'
+  test('random texts', () => {
+    for (const bytes of texts(alphabet, 20_000)) {
+      const text = bytes.toString('latin1')
+      assert.equal(toCrlf(bytes).toString('latin1'), plain.toCrlf(text))
+      assert.equal(fromCrlf(bytes).toString('latin1'), plain.fromCrlf(text))
+      assert.equal(survivesAsText(bytes), plain.survives(text), JSON.stringify(text))
+    }
+    for (const bytes of texts('abcdefg\n\t xyz', 5_000)) assert.equal(survivesAsText(bytes), true)
+  })
+  test('the limit of a line, wherever it ends', () => {
+    for (let length = 990; length < 1005; length++) {
+      for (const tail of ['', '\n', '\nx', '\n\n']) {
+        for (const head of ['', 'a\n', 'ab\n']) {
+          const text = head + 'x'.repeat(length) + tail
+          assert.equal(survivesAsText(Buffer.from(text)), length <= 998, `${length}`)
+        }
+      }
+    }
+  })
+  test('what needs no change is not copied', () => {
+    for (const text of ['', 'abc', 'a\r\nb\r\n', 'a\rb']) {
+      const bytes = Buffer.from(text)
+      assert.equal(toCrlf(bytes), bytes)
+      if (!text.includes('\r\n')) assert.equal(fromCrlf(bytes), bytes)
+    }
+  })
+  test('large texts', () => {
+    const text = 'a\n\n\r\nbcd\n'.repeat(50_000)
+    assert.equal(toCrlf(Buffer.from(text)).toString('latin1'), plain.toCrlf(text))
+    const newlines = Buffer.alloc(100_000, '\n')
+    assert.equal(toCrlf(newlines).length, 200_000)
+    assert.deepEqual(fromCrlf(toCrlf(newlines)), newlines)
+  })
+})
+
+describe('base64', () => {
+  test('lines of 64 columns, and back', () => {
+    for (let length = 0; length < 300; length++) {
+      const bytes = Buffer.from(Array.from({ length }, (_, n) => (n * 7 + length) & 0xff))
+      const lines = encodeBase64Lines(bytes)
+      const expected = bytes.toString('base64').match(/.{1,64}/g) ?? []
+      assert.equal(lines.toString('latin1'), expected.map((line) => `${line}\n`).join(''))
+      assert.deepEqual(decodeBase64(lines, 'it'), bytes)
+    }
+  })
+  test('white space anywhere', () => {
+    assert.equal(decodeBase64(Buffer.from('aG\r\nVs\t bG8\n=\r\n'), 'it').toString(), 'hello')
+    assert.equal(decodeBase64(Buffer.from(' \n'), 'it').length, 0)
+  })
+  test('nothing else', () => {
+    const bad = [
+      'a',
+      'aG',
+      'aGV',
+      'aGVsbG8',
+      'aGVs=',
+      'aGVs====',
+      'aG=V',
+      'aGVs=bG8',
+      'aGVsbG8=aGVs',
+      '=',
+      '====',
+      'aG-_',
+      'aGV\0',
+      'aGV\xe9',
+      'aGV*bGVs',
+      'aGVs**',
+      '%%%%',
+    ]
+    for (const text of bad) {
+      assert.throws(
+        () => decodeBase64(Buffer.from(text, 'latin1'), 'it'),
+        (error) => isSsmError(error, 'malformed'),
+        text,
+      )
+    }
+  })
+})
+
+describe('quoted-printable', () => {
+  test('every octet, at every column and before every line end', () => {
+    for (let octet = 0; octet < 256; octet++) {
+      for (const pad of [0, 1, 71, 72, 73, 74, 75, 76, 77]) {
+        for (const tail of ['', '\n', '\r\n', 'x', ' ', '=']) {
+          const bytes = Buffer.concat([Buffer.alloc(pad, 'p'), Buffer.from([octet]), Buffer.from(tail)])
+          assertRoundTrip(bytes)
+        }
+      }
+    }
+  })
+  test('nothing but one kind of octet', () => {
+    for (const octet of ['\n', '\r', ' ', '=', 'x', '\xe9', '\t']) {
+      for (const length of [1, 2, 3, 24, 25, 26, 75, 76, 1000]) assertRoundTrip(Buffer.alloc(length, octet, 'latin1'))
+    }
+  })
+  test('random octets', () => {
+    for (const bytes of texts('\r\n\t  =ab\xe9\0.', 5_000)) assertRoundTrip(bytes)
+  })
+  test('what arrives with changed line ends is the same', () => {
+    const bytes = Buffer.from('a \r\n é\n\n=\r')
+    const text = encodeQuotedPrintable(bytes).toString('latin1')
+    assert.deepEqual(decodeQuotedPrintable(Buffer.from(text.replaceAll('\n', '\r\n')), 'it'), bytes)
+    assert.deepEqual(decodeQuotedPrintable(Buffer.from(text.replaceAll('\n', ' \t\n')), 'it'), bytes)
+  })
+})
+
+function assertRoundTrip(bytes: Buffer): void {
+  const text = encodeQuotedPrintable(bytes)
+  assert.deepEqual(decodeQuotedPrintable(text, 'it'), bytes)
+  assert.match(text.toString('latin1'), /^[\t\n\x20-\x7e]*$/)
+  for (const line of text.toString('latin1').split('\n')) {
+    assert.ok(line.length <= 76, 'columns')
+    assert.doesNotMatch(line, /[ \t]$/)
+  }
+}
