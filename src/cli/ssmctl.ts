@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander'
 import { ERROR_KINDS, isSsmError, messageOf } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { addCertificateVerbs } from './ssmctl-certificates.js'
+import { addDemoVerb } from './ssmctl-demo.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
@@ -20,6 +21,7 @@ const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addCertificateVerbs,
   addSpoolVerbs,
   addPkiVerbs,
+  addDemoVerb,
 ]
 
 /** Runs one command line; resolves with the exit code and never rejects. */
