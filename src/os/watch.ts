@@ -47,9 +47,6 @@ export async function watch(path: string, onHint: () => void, options: WatchOpti
   watcher.on('raw', (_event, name) => {
     if (typeof name !== 'string' || !ignored(name)) hint.trigger()
   })
-  watcher.on('all', () => {
-    hint.trigger()
-  })
   watcher.on('error', (error) => {
     options.onTrouble?.(
       new SsmError('disk', `cannot watch ${path}: ${messageOf(error)}; it is looked at now and then instead`),
@@ -60,6 +57,10 @@ export async function watch(path: string, onHint: () => void, options: WatchOpti
     watcher.once('error', () => {
       resolve()
     })
+  })
+  // Only now: symbolic links that were there already are reported in spite of `ignoreInitial`.
+  watcher.on('all', () => {
+    hint.trigger()
   })
   return {
     async close() {
