@@ -3,8 +3,8 @@
  * nobody else uses, write it down here, and lock then: a lock is ours exactly while its time is the one on record.
  * Somebody who broke our lock and took it himself has moved the time, as every implementation's lock does.
  *
- * One file a run, `.ssm/claims/<pid>-<random>`: the process identity in the first line, then `time id` a claim. Lines are never
- * taken back: a line without its lock says nothing. Not fsynced: the locks are not either, and without a record a lock just
+ * One file a run, `.ssm/claims/<pid>-<random>`: the process identity in the first line, then `time id` a claim, `-time id` a
+ * time that was set by the loser of a race. Lines are never taken back: a line without its lock says nothing. Not fsynced: the locks are not either, and without a record a lock just
  * waits for its age. Throws SsmError `disk`.
  */
 import { randomBytes } from 'node:crypto'
@@ -24,6 +24,8 @@ const STALE_LINES = 1024
 /** No record of ours grows beyond this. */
 const RECORD_LIMIT = 64 * 1024 * 1024
 const HOUR = 3_600_000
+/** Begins a line about a time that is no lock's. */
+const STRAY = '-'
 const RECORD_NAME = /^[0-9]+-[0-9a-f]{12}$/
 
 export interface Claims {
@@ -33,6 +35,10 @@ export interface Claims {
   record(id: MessageId, mtimeMs: number): void
   /** The claim is over. Costs nothing on disk. */
   forget(id: MessageId): void
+  /** The lock went to somebody else just after we had set the element's time: tells the winner that the time is a stray one. */
+  stray(id: MessageId, mtimeMs: number): void
+  /** Did another run of ours say so? */
+  isStray(id: MessageId, mtimeMs: number): Promise<boolean>
   /**
    * Frees the locks of runs that are provably gone. `free` is given each recorded id and time, and unlinks the lock
    * if it still has that time; it answers whether it did. Returns how many.
@@ -55,6 +61,16 @@ function parseLine(line: string): { readonly id: MessageId; readonly mtimeMs: nu
   const blank = line.indexOf(' ')
   const mtimeMs = Number(line.slice(0, blank))
   return blank <= 0 || !Number.isFinite(mtimeMs) ? undefined : { id: line.slice(blank + 1), mtimeMs }
+}
+
+/** The other records in the folder. */
+async function listRecords(disk: Disk, folder: string, own: string): Promise<string[]> {
+  const names: string[] = []
+  await visitDirectory(disk, folder, (entry) => {
+    const name = entry.name.toString('latin1')
+    if (name !== own && RECORD_NAME.test(name.replace(/\.(new|recovering)$/, ''))) names.push(name)
+  })
+  return names
 }
 
 /** Opens this run's record. The directory is made on the first call. */
@@ -83,6 +99,17 @@ export function createClaims(options: ClaimsOptions): Claims {
     disk.rename(`${record}.new`, record)
     if (fd !== undefined) disk.close(fd)
     fd = fresh
+  }
+
+  function append(line: string): void {
+    try {
+      if (fd !== undefined && lines > STALE_LINES + 2 * living.size) rewrite()
+      fd ??= write(record)
+      disk.append(fd, `${line}\n`)
+      lines += 1
+    } catch (error) {
+      throw diskError(error, 'write the record of claims', record)
+    }
   }
 
   /** The lines of the record of a run that is provably gone; undefined when it may live. */
@@ -134,31 +161,28 @@ export function createClaims(options: ClaimsOptions): Claims {
       return last
     },
     record(id, mtimeMs) {
-      try {
-        living.set(id, mtimeMs)
-        if (fd === undefined) fd = write(record)
-        else if (lines > STALE_LINES + 2 * living.size) rewrite()
-        else {
-          disk.append(fd, `${mtimeMs} ${id}\n`)
-          lines += 1
-        }
-      } catch (error) {
-        living.delete(id)
-        throw diskError(error, 'write the record of claims', record)
-      }
+      living.set(id, mtimeMs)
+      append(`${mtimeMs} ${id}`)
     },
     forget(id) {
       living.delete(id)
     },
+    stray(id, mtimeMs) {
+      living.delete(id)
+      append(`${STRAY}${mtimeMs} ${id}`)
+    },
+    async isStray(id, mtimeMs) {
+      const line = `\n${STRAY}${mtimeMs} ${id}\n`
+      for (const other of await listRecords(disk, folder, name)) {
+        const file = await readRegularFile(disk, `${folder}/${other}`, RECORD_LIMIT)
+        if (file?.bytes.includes(line) === true) return true
+      }
+      return false
+    },
     async recover(free) {
-      const others: string[] = []
-      await visitDirectory(disk, folder, (entry) => {
-        const other = entry.name.toString('latin1')
-        if (other !== name && RECORD_NAME.test(other.replace(/\.(new|recovering)$/, ''))) others.push(other)
-      })
       let freed = 0
       try {
-        for (const other of others) freed += await recoverOne(other, free)
+        for (const other of await listRecords(disk, folder, name)) freed += await recoverOne(other, free)
       } catch (error) {
         throw diskError(error, 'free the locks recorded in', folder)
       }

@@ -116,7 +116,8 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
   function refresh(): MessageId[] {
     const now = clock.monotonic()
     const due = [...held].filter(([, lock]) => !lock.lost && now - lock.touched > REFRESH_AFTER)
-    return due.filter(([id, lock]) => (lock.lost = !refreshLock(disk, place(), id, lock, now))).map(([id]) => id)
+    const lost = due.filter(([id, lock]) => (lock.lost = !refreshLock(disk, place(), id, lock, now)))
+    return lost.map(([id]) => id)
   }
 
   return {

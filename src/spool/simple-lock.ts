@@ -10,12 +10,16 @@
  */
 import { SsmError } from '../errors.js'
 import type { MessageId } from '../message.js'
+import type { Clock } from '../os/clock.js'
 import type { Disk, Stats } from '../os/disk.js'
 import { OPEN } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { effectiveUser } from '../os/process-identity.js'
 import type { Claims } from './claims.js'
 import { visitDirectory } from './listing.js'
+
+/** Between setting a time and telling that the race was lost lie two system calls. */
+const STRAY_WAIT = 20
 
 /** A lock of ours. */
 export interface Lock {
@@ -105,8 +109,7 @@ function unlinkIfThere(disk: Disk, path: string): boolean {
 export interface LockPlace {
   readonly disk: Disk
   readonly claims: Claims
-  /** Monotonic ms. */
-  readonly monotonic: () => number
+  readonly clock: Clock
 }
 
 /** null: held by somebody, or gone. `irregular`: something that is not a file bears the name. */
@@ -118,11 +121,12 @@ export function takeLock(place: LockPlace, id: MessageId, directory: string, pat
   const before = touchElement(disk, path, claims.stamp())
   if (before === undefined) return null
   if (!before.isFile()) return 'irregular'
+  // Written down before the lock exists: whoever kills us later, the next run knows it.
   claims.record(id, before.mtimeMs)
   const { dev, ino, mtimeMs } = before
-  const lock: Lock = { id, directory, path, lockPath, dev, ino, mtimeMs, touched: place.monotonic() }
+  const lock: Lock = { id, directory, path, lockPath, dev, ino, mtimeMs, touched: place.clock.monotonic() }
   if (!linkLock(disk, path, lockPath)) {
-    claims.forget(id)
+    claims.stray(id, mtimeMs)
     return null
   }
   return confirm(place, lock)
@@ -145,10 +149,22 @@ function confirm(place: LockPlace, lock: Lock): Lock | null {
   return null
 }
 
-/** Does the lock on disk still bear our time and inode? */
-export function isStillOurs(disk: Disk, lock: Lock): boolean {
-  const now = disk.lstat(lock.lockPath)
-  return now?.ino === lock.ino && now.dev === lock.dev && now.mtimeMs === lock.mtimeMs
+/**
+ * Does the lock on disk still bear our time and inode? A time that another run of ours set just before it lost the race for this
+ * lock does not make it his; he says so in his record at once, so one look a moment later is enough.
+ */
+export async function isStillOurs(place: LockPlace, lock: Lock): Promise<boolean> {
+  const { disk, claims, clock } = place
+  for (let looks = 0; looks < 4; looks += 1) {
+    const now = disk.lstat(lock.lockPath)
+    if (now?.ino !== lock.ino || now.dev !== lock.dev) return false
+    if (now.mtimeMs === lock.mtimeMs) return true
+    if (await claims.isStray(lock.id, now.mtimeMs)) {
+      claims.record(lock.id, now.mtimeMs)
+      lock.mtimeMs = now.mtimeMs
+    } else await clock.sleep(STRAY_WAIT)
+  }
+  return false
 }
 
 export function lockLost(path: string): SsmError {
@@ -161,7 +177,7 @@ export function lockLost(path: string): SsmError {
 /** Element, then lock, as the format demands. Throws SsmError `lock-lost` or `disk`. The caller syncs the directory. */
 export async function removeElement(place: LockPlace, lock: Lock): Promise<void> {
   const { disk } = place
-  if (!isStillOurs(disk, lock)) throw lockLost(lock.path)
+  if (!(await isStillOurs(place, lock))) throw lockLost(lock.path)
   const removed = unlinkIfThere(disk, lock.path)
   try {
     await disk.removeFile(lock.lockPath)
@@ -173,20 +189,25 @@ export async function removeElement(place: LockPlace, lock: Lock): Promise<void>
 }
 
 /** Unlocks. A lock that is not ours any more is left to its holder. */
-export function dropLock(place: LockPlace, lock: Lock): void {
+export async function dropLock(place: LockPlace, lock: Lock): Promise<void> {
+  if (await isStillOurs(place, lock)) unlinkIfThere(place.disk, lock.lockPath)
   place.claims.forget(lock.id)
-  if (isStillOurs(place.disk, lock)) unlinkIfThere(place.disk, lock.lockPath)
 }
 
-/** A new time and a new record for a lock that is held long. false: it was lost. */
+/**
+ * A new time and a new record for a lock that is held long. false: it was lost. One whose time somebody else moved is left as it
+ * is: whose it is `removeElement` finds out.
+ */
 export function refreshLock(place: LockPlace, lock: Lock): boolean {
   const { disk, claims } = place
-  if (!isStillOurs(disk, lock)) return false
+  const now = disk.lstat(lock.lockPath)
+  if (now?.ino !== lock.ino || now.dev !== lock.dev) return false
+  if (now.mtimeMs !== lock.mtimeMs) return true
   const after = touchElement(disk, lock.lockPath, claims.stamp())
   if (after === undefined) return false
   claims.record(lock.id, after.mtimeMs)
   lock.mtimeMs = after.mtimeMs
-  lock.touched = place.monotonic()
+  lock.touched = place.clock.monotonic()
   return true
 }
 

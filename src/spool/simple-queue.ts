@@ -75,8 +75,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
   const held = new Map<MessageId, Held>()
   const add = createAdd({ disk, sync, top, names: createNameMaker(clock, options.granularity) })
   let opened: LockPlace | undefined
-  const place = (): LockPlace =>
-    (opened ??= { disk, claims: createClaims({ path: top, disk, clock }), monotonic: () => clock.monotonic() })
+  const place = (): LockPlace => (opened ??= { disk, claims: createClaims({ path: top, disk, clock }), clock })
 
   const look = (id: MessageId): Stats | undefined => disk.lstat(`${top}/${id}`)
 
@@ -116,9 +115,8 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
 
   function claimOf(id: MessageId, entry: Held): Claim<Uint8Array> {
     const { lock } = entry
-    const release = (): Promise<void> => {
-      if (held.get(id) === entry && held.delete(id)) dropLock(place(), lock)
-      return Promise.resolve()
+    const release = async (): Promise<void> => {
+      if (held.get(id) === entry && held.delete(id)) await dropLock(place(), lock)
     }
     return {
       id,
