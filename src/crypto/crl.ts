@@ -209,6 +209,11 @@ function scanEntries(list: Buffer): Entries {
     if (list[entry.start] !== TAG.integer || serial.end >= entry.end || serial.end === serial.start) {
       throw malformed(WHAT, 'has an entry without serial number and date')
     }
+    // A serial number in another form than the certificate's would not be found.
+    const first = list[serial.start] ?? 0
+    if (serial.end > serial.start + 1 && (first === 0 || first === 0xff)) {
+      assertInteger(list.subarray(serial.start, serial.end), WHAT)
+    }
     const date = extentAt(list, serial.end, WHAT)
     if (date.end > entry.end) throw malformed(WHAT, 'has an entry that is cut off')
     if (date.end < entry.end) {

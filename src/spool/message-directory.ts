@@ -83,7 +83,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
       if (stats === undefined || stats.isDirectory()) continue
       settling.remember(id, { size, mtimeMs, at })
       if (!stats.isFile() || settling.isSettled(id, stats)) yield id
-      else unsettled.push(id)
+      else if (settleWait > 0) unsettled.push(id)
     }
     yield* settling.rest(unsettled, look, settleWait - 1000, leave)
   }

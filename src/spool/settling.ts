@@ -9,8 +9,10 @@ import type { Stats } from '../os/disk.js'
 const BETWEEN_LOOKS = 1000
 /** An empty file may be about to be written; after a minute it is just empty. */
 const EMPTY_FOR = 60_000
-/** Files remembered between two passes, about 2 MB; more are looked at when these are through. */
+/** Files remembered at a time, about 2 MB; more are looked at when these are through. */
 const REMEMBERED = 10_000
+/** What was not looked at again for so long has gone, or nobody comes again. */
+const FORGET_AFTER = 60_000
 
 export interface Settling {
   /** Is the file complete? Remembers what it saw for the next look. */
@@ -18,8 +20,8 @@ export interface Settling {
   /** Takes an earlier look, made elsewhere, into account. `at` is monotonic. */
   remember(id: MessageId, look: Look): void
   /**
-   * Looks again, once a second for at most `waitMs`, and yields what has settled. Calls `leave` for what has not.
-   * `look` gives undefined for what is gone.
+   * Looks again, once a second for at most `waitMs` (for each 10 000 files), and yields what has settled. Calls `leave` for
+   * what has not. `look` gives undefined for what is gone. With `waitMs` under a second it does nothing: the caller comes again.
    */
   rest(
     ids: Iterable<MessageId>,
@@ -47,8 +49,29 @@ export function isFreshlyEmpty(stats: Stats, now: number): boolean {
   return stats.size === 0 && Math.abs(now - stats.mtimeMs) < EMPTY_FOR
 }
 
+/** Groups of at most `REMEMBERED`, made as they are asked for. */
+function* groups(ids: Iterable<MessageId>): Generator<Set<MessageId>> {
+  let group = new Set<MessageId>()
+  for (const id of ids) {
+    group.add(id)
+    if (group.size < REMEMBERED) continue
+    yield group
+    group = new Set()
+  }
+  if (group.size > 0) yield group
+}
+
 export function createSettling(clock: Clock): Settling {
   const looks = new Map<MessageId, Look>()
+  let swept = 0
+
+  function remember(id: MessageId, look: Look): void {
+    if (looks.size >= REMEMBERED && look.at - swept > 1000) {
+      swept = look.at
+      for (const [old, { at }] of looks) if (look.at - at > FORGET_AFTER) looks.delete(old)
+    }
+    if (looks.size < REMEMBERED || looks.has(id)) looks.set(id, look)
+  }
 
   function isSettled(id: MessageId, stats: Stats): boolean {
     const now = clock.now()
@@ -61,32 +84,39 @@ export function createSettling(clock: Clock): Settling {
       looks.delete(id)
       return true
     }
-    if (!same && (before !== undefined || looks.size < REMEMBERED)) {
-      looks.set(id, { size: stats.size, mtimeMs: stats.mtimeMs, at })
-    }
+    if (!same) remember(id, { size: stats.size, mtimeMs: stats.mtimeMs, at })
     return false
+  }
+
+  /** Takes out of `waiting` and yields what has settled; what is gone is taken out too. */
+  function* settled(waiting: Set<MessageId>, look: (id: MessageId) => Stats | undefined): Generator<MessageId> {
+    for (const id of waiting) {
+      const stats = look(id)
+      if (stats !== undefined && !isSettled(id, stats)) continue
+      waiting.delete(id)
+      if (stats === undefined) looks.delete(id)
+      else yield id
+    }
   }
 
   return {
     isSettled,
     remember(id, look) {
-      if (looks.size < REMEMBERED && !looks.has(id)) looks.set(id, look)
+      if (!looks.has(id)) remember(id, look)
     },
     async *rest(ids, look, waitMs, leave) {
-      const end = clock.monotonic() + waitMs
-      const waiting = new Set(ids)
-      while (waiting.size > 0 && clock.monotonic() + BETWEEN_LOOKS <= end) {
-        await clock.sleep(BETWEEN_LOOKS)
-        for (const id of waiting) {
-          const stats = look(id)
-          if (stats !== undefined && !isSettled(id, stats)) continue
-          waiting.delete(id)
-          if (stats !== undefined) yield id
+      if (waitMs < BETWEEN_LOOKS) return
+      for (const waiting of groups(ids)) {
+        const end = clock.monotonic() + waitMs
+        yield* settled(waiting, look)
+        while (waiting.size > 0 && clock.monotonic() + BETWEEN_LOOKS <= end) {
+          await clock.sleep(BETWEEN_LOOKS)
+          yield* settled(waiting, look)
         }
-      }
-      for (const id of waiting) {
-        if (look(id) === undefined) looks.delete(id)
-        else leave(id)
+        for (const id of waiting) {
+          looks.delete(id)
+          leave(id)
+        }
       }
     },
   }

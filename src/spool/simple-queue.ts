@@ -86,7 +86,8 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
   }
 
   async function* ids(): AsyncGenerator<MessageId> {
-    const unsettled: MessageId[] = []
+    // Packed: after a backup was restored, all may look hand-made.
+    const unsettled = new Map<string, PackedNames>()
     for (const directory of await listIntermediate(disk, top)) {
       const names = await listElements(disk, `${top}/${directory}`)
       for (let index = 0; index < names.length; index += 1) {
@@ -95,10 +96,10 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
         const stats = look(id)
         if (stats === undefined) continue
         if (isReady(id, name, stats)) yield id
-        else unsettled.push(id)
+        else if (settleWait > 0) packInto(unsettled, directory, name)
       }
     }
-    yield* settling.rest(unsettled, look, settleWait, leave)
+    yield* settling.rest(unpack(unsettled), look, settleWait, leave)
   }
 
   async function claim(id: MessageId): Promise<Claim<Uint8Array> | null> {
@@ -159,6 +160,18 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
       opened?.claims.close()
       opened = undefined
     },
+  }
+}
+
+function packInto(packed: Map<string, PackedNames>, directory: string, name: string): void {
+  let names = packed.get(directory)
+  if (names === undefined) packed.set(directory, (names = new PackedNames()))
+  names.push(name)
+}
+
+function* unpack(packed: ReadonlyMap<string, PackedNames>): Generator<MessageId> {
+  for (const [directory, names] of packed) {
+    for (let index = 0; index < names.length; index += 1) yield `${directory}/${names.at(index)}`
   }
 }
 

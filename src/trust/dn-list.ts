@@ -42,9 +42,12 @@ export function parseDnList(text: string): ParsedDnList {
   return { list: createDnList(keys), warnings }
 }
 
-/** A list of canonical keys that came from slash lines. */
+/**
+ * A list of canonical keys that came from slash lines. A value with `/TYPE=` inside, or an RDN of several attributes, has a
+ * key that no slash line can produce: reading a line always splits there, and never joins.
+ */
 function createDnList(keys: ReadonlySet<string>): DnList {
-  return { size: keys.size, allows: (dn) => keys.has(dn.key) && !isSlashAmbiguous(dn) }
+  return { size: keys.size, allows: (dn) => keys.has(dn.key) }
 }
 
 /** Reads a list file. Throws SsmError `configuration` when it cannot be read or holds no valid line. */

@@ -60,15 +60,15 @@ function judgeOne(
     return { ok: false, failure: { reason: 'crl-missing', detail: `there is no CRL of ${ca}` }, missing: ca }
   }
   const looked = found.map((crl) => examine(crl, certificate, issuer, anchor, at, sources))
-  const good = looked.filter(({ problem }) => problem === undefined).sort((a, b) => b.crl.thisUpdate - a.crl.thisUpdate)
-  const [newest] = good
+  const good = looked.filter(({ problem }) => problem === undefined)
+  // Any good one that lists it counts, not only the newest: CAs with two keys publish a list for each under one name.
   // Without a good one an outdated one still counts against: who was revoked then is not good now.
-  const decisive = newest === undefined ? looked.filter(({ problem }) => problem?.fresh === false) : [newest]
+  const decisive = good.length > 0 ? good : looked.filter(({ problem }) => problem?.fresh === false)
   for (const { crl } of decisive) {
     const failure = listed(crl, certificate)
     if (failure !== undefined) return { ok: false, failure }
   }
-  if (newest !== undefined) return { ok: true, until: newest.crl.nextUpdate ?? at }
+  if (good.length > 0) return { ok: true, until: Math.min(...good.map(({ crl }) => crl.nextUpdate ?? at)) }
   const problems = looked.flatMap(({ problem }) => problem ?? [])
   const worst = problems.find(({ fresh }) => !fresh) ?? problems[0]
   const failure = {

@@ -60,6 +60,12 @@ describe('parseCrl', () => {
     assert.equal(crl.unknownCritical, '1.2.3')
   })
 
+  it('refuses serial numbers that are not in shortest form: they would not be found', () => {
+    for (const serial of ['0001', 'ff80']) {
+      assert.throws(() => parseCrl(issueCrl({ issuer: ca.issuer, revoked: [{ serial }] })), onlyMalformed)
+    }
+  })
+
   it('refuses every truncation and survives mutations', () => {
     for (let length = 0; length < der.length; length++)
       assert.throws(() => parseCrl(der.subarray(0, length)), onlyMalformed)

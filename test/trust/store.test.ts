@@ -59,6 +59,20 @@ describe('the trust store', () => {
     pki.writeCrl()
   })
 
+  it('lets any good CRL of the CA count that lists the certificate', async () => {
+    const capath = join(dir, 'two-lists')
+    const listing = issueCrl({ issuer: pki.ca.issuer, thisUpdate: now - 9 * HOUR, revoked: [{ serial: pki.host.certificate.serial }] }) // prettier-ignore
+    const newer = issueCrl({ issuer: pki.ca.issuer })
+    writeCaDirectory(
+      capath,
+      [listing, newer].map((crl) => ({ certificate: pki.ca.certificate, crl })),
+    )
+    const trust = createTrustStore(await loadCaDirectory(capath), settings)
+    const verdict = trust.judge(pki.host.certificate, signer)
+    assert.equal(verdict.verdict === 'no' && verdict.reason, 'revoked')
+    assert.equal(trust.judge(pki.other.certificate, signer).verdict, 'ok')
+  })
+
   it('judges what a signer must be', async () => {
     const trust = await store()
     const reason = (certificate: Parameters<typeof trust.judge>[0]): string => {
