@@ -7,8 +7,9 @@ set -eu
 . "$(dirname -- "$0")/node-check.sh"
 
 # npm writes this file last: without it an installation is missing or was interrupted; older than ours, outdated.
+# A link is somebody else's folder, and `npm ci` would empty what it leads to.
 installed=node_modules/.package-lock.json
-if [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
+if [ ! -L node_modules ] && { [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; }; then
   echo "Installing npm packages …"
   npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null
 fi

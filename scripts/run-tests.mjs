@@ -1,6 +1,6 @@
 // Runs compiled tests: `node scripts/run-tests.mjs [FOLDER|FILE …]` (below dist/test; default all but dist/test/bench).
 // A file list, because directory arguments of `node --test` mean different things in Node 20 and 22. Files run in
-// processes of their own, two at a time; a file that takes longer than TEST_TIMEOUT seconds (default 300) fails.
+// processes of their own, two at a time; a file that takes longer than TEST_TIMEOUT seconds (default 480) fails.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -37,7 +37,7 @@ function chosenFiles(wanted) {
   })
 }
 
-const seconds = Number(process.env.TEST_TIMEOUT ?? 300)
+const seconds = Number(process.env.TEST_TIMEOUT ?? 480)
 if (!Number.isFinite(seconds) || seconds <= 0) fail('TEST_TIMEOUT must be a number of seconds')
 const files = chosenFiles(process.argv.slice(2))
 if (files.length === 0) fail('no tests found')

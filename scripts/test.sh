@@ -113,6 +113,7 @@ fi
 # After an installation nothing may be skipped.
 [ "$install" = no ] || export CI=true
 
+# `npm ci` would empty what a link leads to.
 if [ -L node_modules ]; then
   section "npm packages: node_modules is a link, left as it is"
 else
