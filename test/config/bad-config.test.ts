@@ -30,7 +30,8 @@ function assertFindings(found: readonly string[], expected: readonly string[], c
   }
 }
 
-for (const folderName of readdirSync(folders).sort()) {
+const ours = readdirSync(folders).filter((name) => !name.startsWith('program-'))
+for (const folderName of ours.sort()) {
   test(`bad configuration: ${folderName}`, (t) => {
     const folder = join(folders, folderName)
     const receiver = existsSync(join(folder, 'receiver.cfg'))
