@@ -80,7 +80,7 @@ function verify(message: SignedMessage, settings: OpenSettings, readCertificate:
   }
   const list = settings.dns()
   if (list?.allows(certificate.subject) === false) {
-    return no('not-listed', `Signer not in valid DNs list: ${explainNotListed(certificate.subject)} (not verified)`)
+    return no('not-listed', `${explainNotListed(certificate.subject)} (not verified)`)
   }
   const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
   if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble

@@ -4,7 +4,7 @@
  * become a poison message that stops the others.
  */
 import { isSsmError, messageOf } from '../errors.js'
-import { REASONS, type Open, type Opened } from '../message.js'
+import { REASONS, type Open, type Opened, type ReasonClass } from '../message.js'
 import type { Logger } from '../observe/log.js'
 
 export interface JudgeDeps {
@@ -42,11 +42,16 @@ export function createJudge({ open, log }: JudgeDeps): Open {
   }
 }
 
+const BEGINNINGS: Readonly<Record<ReasonClass, string>> = {
+  verify: 'Failed to verify message: ',
+  decrypt: 'Failed to decrypt message: ',
+  signer: 'Signer not in valid DNs list: ',
+  other: '',
+}
+
 /** The `error` field of a reject: begins as operators' scripts expect it. */
 export function errorField(opened: Extract<Opened, { verdict: 'hold' | 'no' }>): string {
   const { class: kind, words } = REASONS[opened.reason]
   const detail = opened.detail === '' ? words : opened.detail
-  if (kind === 'verify') return `Failed to verify message: ${detail}`
-  if (kind === 'decrypt') return `Failed to decrypt message: ${detail}`
-  return detail
+  return `${BEGINNINGS[kind]}${detail}`
 }

@@ -80,6 +80,6 @@ function sayRejected(log: Logger, opened: Extract<Opened, { verdict: 'hold' | 'n
   const detail = { message: opened.detail }
   if (kind === 'verify') log.error('Failed to verify message: %s', detail)
   else if (kind === 'decrypt') log.error('Failed to decrypt message: %s', detail)
-  else if (kind === 'signer') log.warning('%s', detail)
+  else if (kind === 'signer') log.warning('Signer not in valid DNs list: %s', detail)
   log.warning('Message rejected: %s', { message: error })
 }
