@@ -18,7 +18,8 @@ import { createPlace, type Place } from '../pipeline/place.js'
 import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
 import { openOwnDirectory } from '../spool/own-directory.js'
 import { createListenerTransport, createStompTransport } from '../transport/index.js'
-import type { TlsMaterial, Transport, TransportDeps } from '../transport/port.js'
+import type { Transport, TransportDeps } from '../transport/port.js'
+import { brokerSettings } from './broker-settings.js'
 import { createTlsMaterial } from './broker-trust.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
@@ -152,19 +153,19 @@ function createTransport(
   deps: TransportDeps,
 ): Transport {
   const { broker, messaging, certificates } = config
-  const tlsTowards = (ca: ReceiverConfig['broker']['ca']): (() => Promise<TlsMaterial>) | null =>
-    broker.useSsl ? createTlsMaterial({ ...broker, ca }, certificates.capath, pair, program.env) : null
   const common = {
     destination: messaging.destination,
-    heartBeat: broker.heartBeat,
     window: { messages: messaging.window, bytes: WINDOW_BYTES },
     maxMessageSize: messaging.maxMessageSize,
   }
-  const { listen, maxConnections } = broker
-  if (listen === undefined)
-    return createStompTransport({ ...common, tls: tlsTowards(broker.ca), addresses: broker.addresses }, deps)
+  const { listen, maxConnections, heartBeat } = broker
+  if (listen === undefined) {
+    const settings = brokerSettings(broker, certificates.capath, pair, program.env)
+    return createStompTransport({ ...common, ...settings }, deps)
+  }
   const authorizePeer = createPeerJudge(trust, certificates.checkCrls, deps.clock)
   // Clients are told the names of these CAs, to help them choose a certificate; the judge is ours.
-  const tls = tlsTowards('capath')
-  return createListenerTransport({ ...common, tls, listen, maxConnections, authorizePeer }, deps)
+  const named = { ...broker, ca: 'capath' } as const
+  const tls = broker.useSsl ? createTlsMaterial(named, certificates.capath, pair, program.env) : null
+  return createListenerTransport({ ...common, heartBeat, tls, listen, maxConnections, authorizePeer }, deps)
 }

@@ -17,7 +17,7 @@ import { createMessageDirectory } from '../spool/message-directory.js'
 import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
 import { createTrust } from '../trust/trust-holder.js'
 import { createStompTransport } from '../transport/index.js'
-import { createTlsMaterial } from './broker-trust.js'
+import { brokerSettings } from './broker-settings.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import type { Program } from './program.js'
@@ -58,10 +58,8 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
     seal: sealFor(config, pair, recipient),
     transport: createStompTransport(
       {
-        addresses: broker.addresses,
-        tls: broker.useSsl ? createTlsMaterial(broker, certificates.capath, pair, program.env) : null,
+        ...brokerSettings(broker, certificates.capath, pair, program.env),
         destination: messaging.destination,
-        heartBeat: broker.heartBeat,
         window: { messages: messaging.window, bytes: WINDOW_BYTES },
         maxMessageSize: 0,
       },

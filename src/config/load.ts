@@ -160,6 +160,10 @@ function passwordOf(values: Values, findings: Findings, file: string): string | 
       findings.warnings.push({ ...place, text: `everybody on this machine can read it: chmod o-r ${path}` })
     const password = bytes.toString('utf8').split(/\r?\n/u, 1)[0] ?? ''
     if (password === '') findings.problems.push({ ...place, text: `the first line of ${path} is empty.` })
+    // A NUL or line end would end the header or the frame that carries it.
+    // eslint-disable-next-line no-control-regex
+    if (/[\0-\x1f]/u.test(password))
+      findings.problems.push({ ...place, text: `the first line of ${path} has a control character.` })
     return password
   } catch (error) {
     if (!(error instanceof SsmError)) throw error

@@ -1,0 +1,26 @@
+/**
+ * From `[broker]` to what the STOMP transport is told, for both programs alike.
+ */
+import type { BrokerConfig } from '../config/config.js'
+import type { StompSettings } from '../transport/stomp/index.js'
+import { createTlsMaterial } from './broker-trust.js'
+import type { HostPair } from './host-pair.js'
+
+/** The part of the settings that is about reaching the broker and being let in. */
+export type BrokerSettings = Pick<StompSettings, 'addresses' | 'tls' | 'login' | 'heartBeat'>
+
+/** `pair` and `env` are for TLS: our certificate, and where the system's CAs are. */
+export function brokerSettings(
+  broker: BrokerConfig,
+  capath: string,
+  pair: HostPair,
+  env: Readonly<Record<string, string | undefined>>,
+): BrokerSettings {
+  const { addresses, heartBeat, username, password } = broker
+  return {
+    addresses,
+    tls: broker.useSsl ? createTlsMaterial(broker, capath, pair, env) : null,
+    heartBeat,
+    ...(username === undefined || password === undefined ? {} : { login: { username, password } }),
+  }
+}
