@@ -34,7 +34,11 @@ function siteWith(t: TestContext, password: string, mode = 0o600): Site & { read
 }
 
 function assertShownNowhere(secret: string, site: Site, ...ended: readonly Ended[]): void {
-  const shown = [...ended.flatMap(({ stdout, stderr }) => [stdout, stderr]), site.log('ssmsend'), site.log('ssmreceive')]
+  const shown = [
+    ...ended.flatMap(({ stdout, stderr }) => [stdout, stderr]),
+    site.log('ssmsend'),
+    site.log('ssmreceive'),
+  ]
   for (const text of shown) assert.ok(!text.includes(secret), text)
 }
 
