@@ -32,6 +32,11 @@ function runs(program: string, ...args: readonly string[]): boolean {
 const onPath = (program: string) => () => findProgram(program) !== undefined
 
 const NEEDS = {
+  // Only its jars count: the kit starts them itself.
+  activemq: {
+    install: 'activemq',
+    present: () => existsSync('/usr/share/java/activemq-stomp.jar') && onPath('java')() && onPath('keytool')(),
+  },
   rabbitmq: { install: 'rabbitmq-server', present: onPath('rabbitmq-server') },
   openssl: { install: 'openssl', present: onPath('openssl') },
   python3: { install: 'python3', present: () => runs(debianPython, '-c', '') },

@@ -182,7 +182,8 @@ async function answering(ports: readonly number[], broker: ChildProcess, folder:
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Somebody listens on this port. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     socket.once('connect', () => {
