@@ -6,7 +6,8 @@
 # service, and then a skip is a failure.
 set -eu
 
-PACKAGES='rabbitmq-server activemq python3 python3-dirq python3-openssl openssl strace faketime shellcheck rpm git'
+PACKAGES='rabbitmq-server activemq python3 python3-daemon python3-dirq python3-openssl
+  openssl strace faketime shellcheck rpm git'
 LOCK_WAIT=300 # seconds to wait for another apt or dpkg
 
 # shellcheck source=scripts/node-check.sh

@@ -6,22 +6,22 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { need } from '../kit/need.js'
+import { hasPythonSsm, pythonSsmEnvironment } from '../kit/python-ssm.js'
 import { CONTENTS, createScene, reasonOf } from './scene.js'
 
-const peer = process.env.SSM_PEER
-const skip = peer === undefined || need('python3-openssl', 'openssl')
+const skip = !hasPythonSsm || need('python3-openssl', 'openssl')
 const scene = createScene()
 const { host, other, capath } = { ...scene.pki, capath: scene.pki.capath }
 
 function peerTests(name: string, body: () => void): void {
-  if (peer !== undefined) describe(name, { skip }, body)
+  if (hasPythonSsm) describe(name, { skip }, body)
 }
 
 function python(script: string, args: readonly string[], input: Uint8Array): Buffer {
   const prelude = 'import sys\nfrom ssm import crypto\ntext = sys.stdin.buffer.read().decode()\na = sys.argv[1:]\n'
   const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', prelude + script, ...args], {
     input,
-    env: { ...process.env, PYTHONPATH: peer ?? '', PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...process.env, ...pythonSsmEnvironment() },
     timeout: 60_000,
   })
   assert.equal(status, 0, stderr.toString('utf8'))

@@ -54,27 +54,47 @@ export interface Site {
 
 /** Programs that run: a test that fails must leave none behind, and a child would keep the test file alive. */
 const running = new Set<ChildProcess>()
+let watched = false
+
+function endAll(): void {
+  for (const one of running) one.kill('SIGKILL')
+}
 
 function keep(child: ChildProcess): void {
-  if (running.size === 0) {
-    after(() => {
-      for (const one of running) one.kill('SIGKILL')
-    })
+  if (running.size === 0) after(endAll)
+  if (!watched) {
+    watched = true
+    process.once('exit', endAll)
+    // The runner's time-out: without a handler no `exit` would be told.
+    process.once('SIGTERM', () => process.exit(143))
   }
   running.add(child)
   child.once('close', () => running.delete(child))
+}
+
+export interface StartOptions {
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+  readonly input?: string | Uint8Array
+  readonly uid?: number
 }
 
 /** Starts a program of this package; its output is collected. */
 export function startProgram(
   program: 'ssmsend' | 'ssmreceive' | 'ssmctl',
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly input?: string | Uint8Array } = {},
+  options: StartOptions = {},
 ): Running {
-  const child = spawn(process.execPath, [join(root, 'dist/src/bin', `${program}.js`), ...args], {
+  return startChild(process.execPath, [join(root, 'dist/src/bin', `${program}.js`), ...args], options)
+}
+
+/** Starts any program; its output is collected, and it does not outlive the test file. */
+export function startChild(command: string, args: readonly string[], options: StartOptions = {}): Running {
+  const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
   keep(child)
   const collected: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
