@@ -6,14 +6,13 @@ import assert from 'node:assert/strict'
 import { linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { startActivemq } from '../kit/activemq.js'
 import { CONTENTS } from '../envelope/scene.js'
 import { hasPythonSsm, needPythonSsm, pythonSend, startPythonReceiver, startPythonSender } from '../kit/python-ssm.js'
 import { need } from '../kit/need.js'
-import { startRabbitmq, type Rabbit } from '../kit/rabbitmq.js'
+import { startRabbitmq, type Rabbit, type RabbitOptions } from '../kit/rabbitmq.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, freePort, type Site } from '../kit/site.js'
-
-const skip = needPythonSsm() || (hasPythonSsm && need('rabbitmq'))
 
 /** It refuses content that is only white space. */
 const READABLE = Object.values(CONTENTS).filter((body) => body.toString('utf8').trim() !== '')
@@ -74,18 +73,19 @@ function configure(site: Site, destination: string, endpoint: object, encrypted:
   })
 }
 
-function pythonTests(name: string, body: () => void): void {
-  if (hasPythonSsm) describe(name, { skip }, body)
+function pythonTests(name: string, skip: false | string, body: () => void): void {
+  if (hasPythonSsm) describe(name, { skip: needPythonSsm() || skip }, body)
 }
 
-pythonTests('the Python SSM through RabbitMQ', () => {
+/** One site for all tests of a broker: its TLS wants to know the CA. */
+function brokerTests(name: 'rabbitmq' | 'activemq', startBroker: (options: RabbitOptions) => Promise<Rabbit>): void {
   let site: Site
   let broker: Rabbit
   before(async () => {
     site = createSite(scratch(), 0)
     const { pki } = site
     const ca = readdirSync(pki.capath).find((each) => each.endsWith('.0'))!
-    broker = await startRabbitmq({
+    broker = await startBroker({
       tls: { ca: join(pki.capath, ca), certificate: pki.other.certificateFile, key: pki.other.keyFile },
       users: { 'CN=host.example.org,O=Test,C=XX': '', 'CN=other.example.org,O=Test,C=XX': '' },
     })
@@ -103,7 +103,8 @@ pythonTests('the Python SSM through RabbitMQ', () => {
       const expected: string[] = []
       for (const encrypted of [false, true]) {
         configure(site, destination, endpoint(), encrypted)
-        const contents = tls ? SOME : READABLE.filter((body) => encrypted || !seemsEncrypted(body))
+        const contents =
+          tls || name !== 'rabbitmq' ? SOME : READABLE.filter((body) => encrypted || !seemsEncrypted(body))
         fill(site.outgoing, contents)
         expected.push(...contents.map(asPythonStores))
         const ended = await site.send()
@@ -133,9 +134,18 @@ pythonTests('the Python SSM through RabbitMQ', () => {
       assert.ok(site.incoming().every(({ signer }) => signer?.toString() === site.pki.host.dn))
     })
   }
-})
+}
 
-pythonTests('the Python sender and our listener', () => {
+for (const [name, startBroker] of [
+  ['rabbitmq', startRabbitmq],
+  ['activemq', startActivemq],
+] as const) {
+  pythonTests(`the Python SSM through ${name}`, hasPythonSsm && need(name), () => {
+    brokerTests(name, startBroker)
+  })
+}
+
+pythonTests('the Python sender and our listener', false, () => {
   for (const tls of [false, true]) {
     test(`signed and encrypted, ${tls ? 'TLS with client certificates' : 'plain TCP'}`, async (t) => {
       const site = createSite(scratch(t), 0)
@@ -160,7 +170,7 @@ pythonTests('the Python sender and our listener', () => {
   }
 })
 
-pythonTests('the Python sender at the same spool', () => {
+pythonTests('the Python sender at the same spool', false, () => {
   async function listening(site: Site, port: number) {
     configure(site, '/queue/ssm', { host: '127.0.0.1', port }, false, `127.0.0.1:${port}`)
     const receiver = site.startReceiver()
