@@ -16,7 +16,7 @@ import { diskError, isSystem } from '../os/disk-error.js'
 import type { ProcessIdentity } from '../os/process-identity.js'
 import { isGone, parseProcessIdentity, thisProcess } from '../os/process-identity.js'
 import { readRegularFile } from '../os/safe-open.js'
-import { visitDirectory } from './listing.js'
+import { lookAt, visitDirectory } from './listing.js'
 import { openOwnDirectory } from './own-directory.js'
 
 /** A record file is rewritten when this many lines are not about living claims. 1 024 lines are about 40 KB. */
@@ -127,7 +127,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   async function isBusy(other: string): Promise<boolean> {
     if (!other.endsWith('.recovering')) return false
     const worker = other.slice(0, -'.recovering'.length)
-    return disk.lstat(`${folder}/${worker}`) !== undefined && (await readDead(worker)) === undefined
+    return lookAt(disk, `${folder}/${worker}`) !== undefined && (await readDead(worker)) === undefined
   }
 
   async function recoverOne(other: string, free: (id: MessageId, mtimeMs: number) => boolean): Promise<number> {

@@ -1,7 +1,7 @@
 /**
  * Listing directories that others change meanwhile: what has vanished is empty, what is a link is not entered.
  */
-import type { Disk, DirectoryEntry, DiskPath } from '../os/disk.js'
+import type { Disk, DirectoryEntry, DiskPath, Stats } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
 import { nextTurn } from '../os/turn.js'
 import { isIntermediateName } from './names.js'
@@ -33,13 +33,18 @@ export async function visitDirectory(
   }
 }
 
-/** Is it a real directory, not a link to one? Throws SsmError `disk`. */
-export function isRealDirectory(disk: Disk, path: DiskPath): boolean {
+/** What bears the name itself; undefined: nothing. Throws SsmError `disk`. */
+export function lookAt(disk: Disk, path: DiskPath): Stats | undefined {
   try {
-    return disk.lstat(path)?.isDirectory() ?? false
+    return disk.lstat(path)
   } catch (error) {
     throw diskError(error, 'look at', path)
   }
+}
+
+/** Is it a real directory, not a link to one? Throws SsmError `disk`. */
+export function isRealDirectory(disk: Disk, path: DiskPath): boolean {
+  return lookAt(disk, path)?.isDirectory() ?? false
 }
 
 /** The intermediate directories of a queue, sorted. Symbolic links of such names are left out: they lead elsewhere. */

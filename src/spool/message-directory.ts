@@ -15,7 +15,7 @@ import { readRegularFile } from '../os/safe-open.js'
 import type { Claims } from './claims.js'
 import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
-import { makeDirectories, visitDirectory } from './listing.js'
+import { lookAt, makeDirectories, visitDirectory } from './listing.js'
 import { idOfName, nameOfId } from './message-id.js'
 import type { NameMaker } from './names.js'
 import { createNameMaker } from './names.js'
@@ -26,7 +26,7 @@ import type { Leave } from './settling.js'
 import { createSettling } from './settling.js'
 import type { Outgoing, OutgoingOptions } from './simple-queue.js'
 import { DEFAULT_MAX_SIZE, REFRESH_AFTER } from './simple-queue.js'
-import { lockLost } from './simple-lock.js'
+import { isLostNow, lockLost } from './simple-lock.js'
 import { PURGE_DEFAULTS, attempt, threshold } from './simple-purge.js'
 
 const ATTEMPTS = 1000
@@ -67,7 +67,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
   }
   const look = (id: MessageId): Stats | undefined => {
     const file = fileOf(id)
-    return file === undefined ? undefined : disk.lstat(file)
+    return file === undefined ? undefined : lookAt(disk, file)
   }
 
   async function* ids(): AsyncGenerator<MessageId> {
@@ -90,7 +90,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
 
   function claim(id: MessageId): Promise<Claim<Uint8Array> | null> {
     const file = fileOf(id)
-    const stats = file === undefined || held.has(id) ? undefined : disk.lstat(file)
+    const stats = file === undefined || held.has(id) ? undefined : lookAt(disk, file)
     if (file === undefined || stats === undefined || stats.isDirectory()) return Promise.resolve(null)
     const lock = takeLock(disk, place(), id, file, clock.monotonic())
     if (lock === undefined) return Promise.resolve(null)
@@ -116,7 +116,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
   function refresh(): MessageId[] {
     const now = clock.monotonic()
     const due = [...held].filter(([, lock]) => !lock.lost && now - lock.touched > REFRESH_AFTER)
-    const lost = due.filter(([id, lock]) => (lock.lost = !refreshLock(disk, place(), id, lock, now)))
+    const lost = due.filter(([id, lock]) => (lock.lost = isLostNow(() => refreshLock(disk, place(), id, lock, now))))
     return lost.map(([id]) => id)
   }
 
@@ -131,7 +131,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
       const { claims, locks } = place()
       return claims.recover((id, mtimeMs) => {
         const path = lockPath(locks, id)
-        if (disk.lstat(path)?.mtimeMs !== mtimeMs) return false
+        if (lookAt(disk, path)?.mtimeMs !== mtimeMs) return false
         disk.unlink(path)
         return true
       })
@@ -169,7 +169,7 @@ function takeLock(disk: Disk, { claims, locks }: Opened, id: MessageId, file: Bu
 }
 
 function isStillOurs(disk: Disk, lock: Lock): boolean {
-  return disk.lstat(lock.path)?.mtimeMs === lock.mtimeMs
+  return lookAt(disk, lock.path)?.mtimeMs === lock.mtimeMs
 }
 
 function dropLock(disk: Disk, { claims }: Opened, id: MessageId, lock: Lock): void {
@@ -186,10 +186,10 @@ function refreshLock(disk: Disk, { claims }: Opened, id: MessageId, lock: Lock, 
     disk.touch(lock.path, claims.stamp())
   }
   attempt(touch, 'refresh the lock', lock.path)
-  const stats = disk.lstat(lock.path)
+  const stats = lookAt(disk, lock.path)
   if (stats === undefined) return false
-  claims.record(id, stats.mtimeMs)
   lock.mtimeMs = stats.mtimeMs
+  claims.record(id, stats.mtimeMs)
   lock.touched = now
   return true
 }
@@ -199,7 +199,7 @@ async function read(disk: Disk, lock: Lock, maxSize: number): Promise<Uint8Array
   if (opened === null) throw lockLost(pathText(lock.file))
   const { stats, bytes } = opened
   // The same danger and the same test as in a queue: a file of somebody else that also has a name elsewhere.
-  if (stats.nlink > 1 && disk.lstat(lock.file.subarray(0, lock.file.lastIndexOf(0x2f)))?.uid !== stats.uid) {
+  if (stats.nlink > 1 && lookAt(disk, lock.file.subarray(0, lock.file.lastIndexOf(0x2f)))?.uid !== stats.uid) {
     throw new SsmError(
       'element-damaged',
       `${pathText(lock.file)} is a hard link to a file of user ${stats.uid}: not sent`,
@@ -211,7 +211,7 @@ async function read(disk: Disk, lock: Lock, maxSize: number): Promise<Uint8Array
 
 /** Removes what was read; what is not a regular file is moved away unread. Throws SsmError `lock-lost` or `disk`. */
 async function removeFile(disk: Disk, sync: DirectorySync, top: string, lock: Lock): Promise<void> {
-  const now = disk.lstat(lock.file)
+  const now = lookAt(disk, lock.file)
   if (now === undefined) throw lockLost(pathText(lock.file))
   if (!now.isFile()) {
     await moveDamaged(disk, sync, top, lock.file)
@@ -242,7 +242,7 @@ interface AddPlace {
  */
 function temporaryFolder(disk: Disk, top: string, user = effectiveUser()): string {
   makeDirectories(disk, top)
-  const owner = (disk.lstat(`${top}/${OWN_DIRECTORY}`) ?? disk.lstat(top))?.uid
+  const owner = (lookAt(disk, `${top}/${OWN_DIRECTORY}`) ?? lookAt(disk, top))?.uid
   if (user === undefined || owner === user) return openOwnDirectory(disk, top, 'temporary')
   return openPrivateDirectory(disk, `${top}/${OWN_DIRECTORY}-${user}`, user)
 }
@@ -280,7 +280,7 @@ async function listFiles(disk: Disk, top: Buffer): Promise<PackedFiles> {
   const files = new PackedFiles()
   await visitDirectory(disk, top, ({ name, kind }) => {
     if (kind === 'directory') return
-    const stats = disk.lstat(Buffer.concat([top, name]))
+    const stats = lookAt(disk, Buffer.concat([top, name]))
     if (stats !== undefined && !stats.isDirectory()) files.push(name, stats)
   })
   files.sort()
@@ -303,17 +303,19 @@ async function purge(
   held: ReadonlySet<string>,
 ): Promise<PurgeReport> {
   const { maxTemp, maxLock } = { ...PURGE_DEFAULTS, ...limits }
-  if (disk.lstat(`${top}/.ssm`) === undefined) return { temporary: 0, locks: 0, directories: 0 }
+  if (lookAt(disk, `${top}/.ssm`) === undefined) return { temporary: 0, locks: 0, directories: 0 }
   const sweep = async (folder: string, seconds: number): Promise<number> => {
     const path = openOwnDirectory(disk, top, folder)
     const stale: DiskPath[] = []
     await visitDirectory(disk, path, ({ name }) => {
       const file = `${path}/${name.toString('latin1')}`
-      const stats = disk.lstat(file)
+      const stats = lookAt(disk, file)
       if (stats?.isFile() === true && !held.has(file) && stats.mtimeMs < threshold(now, seconds)) stale.push(file)
     })
-    for (const file of stale) disk.unlink(file)
-    return stale.length
+    const unlink = (file: DiskPath) => (): void => {
+      disk.unlink(file)
+    }
+    return stale.filter((file) => attempt(unlink(file), 'remove', pathText(file))).length
   }
   return { temporary: await sweep('temporary', maxTemp), locks: await sweep('locks', maxLock), directories: 0 }
 }

@@ -6,7 +6,7 @@ import type { Disk } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { effectiveUser } from '../os/process-identity.js'
 import { kindOf } from '../os/safe-open.js'
-import { makeDirectories } from './listing.js'
+import { lookAt, makeDirectories } from './listing.js'
 
 /** The name within a spool. */
 export const OWN_DIRECTORY = '.ssm'
@@ -21,7 +21,7 @@ function makePrivate(disk: Disk, path: string): void {
 
 /** Throws SsmError `configuration` with a sentence when it is not a directory of ours alone. */
 function assertPrivate(disk: Disk, path: string, user: number | undefined): void {
-  const stats = disk.lstat(path)
+  const stats = lookAt(disk, path)
   const refuse = (why: string): never => {
     throw new SsmError('configuration', `${pathText(path)} ${why}`)
   }
@@ -45,7 +45,7 @@ export function openPrivateDirectory(disk: Disk, path: string, user = effectiveU
  * Throws SsmError `configuration` (a symbolic link, somebody else's, writable by others) or `disk`.
  */
 export function openOwnDirectory(disk: Disk, spool: string, folder?: string, user = effectiveUser()): string {
-  if (disk.lstat(spool) === undefined) makeDirectories(disk, spool)
+  if (lookAt(disk, spool) === undefined) makeDirectories(disk, spool)
   const own = openPrivateDirectory(disk, `${spool}/${OWN_DIRECTORY}`, user)
   return folder === undefined ? own : openPrivateDirectory(disk, `${own}/${folder}`, user)
 }

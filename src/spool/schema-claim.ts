@@ -8,7 +8,7 @@ import type { Disk } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
 import { readRegularFile } from '../os/safe-open.js'
-import { isRealDirectory } from './listing.js'
+import { isRealDirectory, lookAt } from './listing.js'
 import type { NameMaker } from './names.js'
 import { parseElementPath } from './names.js'
 import type { Claim } from './port.js'
@@ -44,14 +44,14 @@ function takeLock(disk: Disk, path: string): number | undefined {
     throw diskError(error, 'lock', path)
   }
   // Removed while we locked: the lock was made in a directory on its way to `obsolete`.
-  return disk.lstat(`${path}/locked`)?.ino
+  return lookAt(disk, `${path}/locked`)?.ino
 }
 
 export function createSchemaClaims<S extends SchemaTypes>(place: SchemaClaimPlace): SchemaClaims<S> {
   const { disk, sync, names, top, fields, maxSize = DEFAULT_MAX_SIZE } = place
   const held = new Map<MessageId, number>()
 
-  const isOurs = (id: MessageId): boolean => disk.lstat(`${top}/${id}/locked`)?.ino === held.get(id)
+  const isOurs = (id: MessageId): boolean => lookAt(disk, `${top}/${id}/locked`)?.ino === held.get(id)
 
   async function read(id: MessageId): Promise<Fields<S>> {
     const path = `${top}/${id}`
@@ -77,7 +77,7 @@ export function createSchemaClaims<S extends SchemaTypes>(place: SchemaClaimPlac
         return target
       } catch (error) {
         if (isSystem(error, 'ENOTEMPTY', 'EEXIST')) continue
-        if (isSystem(error, 'ENOENT') && disk.lstat(path) === undefined) throw lockLost(path)
+        if (isSystem(error, 'ENOENT') && lookAt(disk, path) === undefined) throw lockLost(path)
         throw diskError(error, 'remove', path)
       }
     }

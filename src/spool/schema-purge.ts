@@ -3,7 +3,7 @@
  */
 import type { Disk } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
-import { isRealDirectory, listIntermediate, visitDirectory } from './listing.js'
+import { isRealDirectory, listIntermediate, lookAt, visitDirectory } from './listing.js'
 import { isElementName } from './names.js'
 import type { PurgeLimits, PurgeReport } from './port.js'
 import { PURGE_DEFAULTS, attempt, threshold } from './simple-purge.js'
@@ -81,7 +81,7 @@ async function purgeVolatile(place: SchemaPurgePlace, folder: string, maxTemp: n
   let removed = 0
   for (const name of names) {
     const path = `${top}/${folder}/${name}`
-    const stats = disk.lstat(path)
+    const stats = lookAt(disk, path)
     if (stats === undefined || !(stats.mtimeMs < threshold(now, maxTemp))) continue
     if (await removeElementDirectory(disk, path)) removed += 1
   }
@@ -105,10 +105,10 @@ async function purgeLocks(
   let locks = 0
   for (const element of maxLock === 0 ? [] : elements) {
     const path = `${top}/${name}/${element}`
-    const stats = disk.lstat(path)
+    const stats = lookAt(disk, path)
     // The time of the directory is the time of the lock: making `locked` in it moved it.
     if (!stats?.isDirectory() || !(stats.mtimeMs < threshold(now, maxLock))) continue
-    if (disk.lstat(`${path}/locked`)?.isDirectory() === true && unlock(disk, path)) locks += 1
+    if (lookAt(disk, `${path}/locked`)?.isDirectory() === true && unlock(disk, path)) locks += 1
   }
   return { locks, left }
 }

@@ -15,7 +15,7 @@ import type { DirectorySync } from '../os/durable.js'
 import { createDirectorySync, writeDurably } from '../os/durable.js'
 import { thisProcess } from '../os/process-identity.js'
 import { createInsertion } from './insertion.js'
-import { isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
+import { isRealDirectory, listIntermediate, lookAt, makeDirectories, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 import { PackedNames, createNameMaker, isElementName } from './names.js'
 import type { PurgeLimits, PurgeReport, Spool } from './port.js'
@@ -163,7 +163,7 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
         if (isSystem(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) continue
         insertion.forget()
         if (!isSystem(error, 'ENOENT')) throw diskError(error, 'add to', top)
-        if (disk.lstat(from) === undefined) throw new SsmError('internal', `${pathText(from)} is not staged any more`)
+        if (lookAt(disk, from) === undefined) throw new SsmError('internal', `${pathText(from)} is not staged any more`)
       }
     }
     throw new SsmError('disk', `cannot add to ${pathText(top)}: its directories vanish as fast as they are made`)

@@ -8,7 +8,7 @@
  *     ▲                         │ EEXIST, ENOENT   │ time or inode is another's
  *     └──────── null ◀──────────┘                  └──▶ lost
  */
-import { SsmError } from '../errors.js'
+import { SsmError, isSsmError } from '../errors.js'
 import type { MessageId } from '../message.js'
 import type { Clock } from '../os/clock.js'
 import type { Disk, Stats } from '../os/disk.js'
@@ -16,7 +16,7 @@ import { OPEN } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { effectiveUser } from '../os/process-identity.js'
 import type { Claims } from './claims.js'
-import { visitDirectory } from './listing.js'
+import { lookAt, visitDirectory } from './listing.js'
 
 /** Between setting a time and telling that the race was lost lie two system calls. */
 const STRAY_WAIT = 20
@@ -45,7 +45,7 @@ export function touchElement(disk: Disk, path: string, time: number): Stats | un
     if (!isSystem(error, 'EPERM')) throw diskError(error, 'set the time of', path)
     touchAsOther(disk, path)
   }
-  return disk.lstat(path)
+  return lookAt(disk, path)
 }
 
 /**
@@ -73,7 +73,7 @@ function touchAsOther(disk: Disk, path: string): void {
 
 /** Why an element of another user cannot be locked, in words. */
 function notOurs(disk: Disk, path: string, cause: unknown): SsmError {
-  const stats = disk.lstat(path)
+  const stats = lookAt(disk, path)
   const owner = stats === undefined ? 'another user' : `user ${stats.uid} (mode ${(stats.mode & 0o777).toString(8)})`
   return new SsmError(
     'disk',
@@ -117,7 +117,7 @@ export function takeLock(place: LockPlace, id: MessageId, directory: string, pat
   const { disk, claims } = place
   const lockPath = `${path}.lck`
   // Somebody's lock must not be touched: that would keep a dead one alive for ever.
-  if (disk.lstat(lockPath) !== undefined) return null
+  if (lookAt(disk, lockPath) !== undefined) return null
   const before = touchElement(disk, path, claims.stamp())
   if (before === undefined) return null
   if (!before.isFile()) return 'irregular'
@@ -136,7 +136,7 @@ export function takeLock(place: LockPlace, id: MessageId, directory: string, pat
 function confirm(place: LockPlace, lock: Lock): Lock | null {
   const { disk, claims } = place
   for (let round = 0; round < 3; round += 1) {
-    const after = disk.lstat(lock.path)
+    const after = lookAt(disk, lock.path)
     if (after?.ino !== lock.ino || after.dev !== lock.dev) break
     if (after.mtimeMs === lock.mtimeMs) return lock
     const again = touchElement(disk, lock.path, claims.stamp())
@@ -156,7 +156,7 @@ function confirm(place: LockPlace, lock: Lock): Lock | null {
 export async function isStillOurs(place: LockPlace, lock: Lock): Promise<boolean> {
   const { disk, claims, clock } = place
   for (let looks = 0; looks < 4; looks += 1) {
-    const now = disk.lstat(lock.lockPath)
+    const now = lookAt(disk, lock.lockPath)
     if (now?.ino !== lock.ino || now.dev !== lock.dev) return false
     if (now.mtimeMs === lock.mtimeMs) return true
     if (await claims.isStray(lock.id, now.mtimeMs)) {
@@ -200,15 +200,26 @@ export async function dropLock(place: LockPlace, lock: Lock): Promise<void> {
  */
 export function refreshLock(place: LockPlace, lock: Lock): boolean {
   const { disk, claims } = place
-  const now = disk.lstat(lock.lockPath)
+  const now = lookAt(disk, lock.lockPath)
   if (now?.ino !== lock.ino || now.dev !== lock.dev) return false
   if (now.mtimeMs !== lock.mtimeMs) return true
   const after = touchElement(disk, lock.lockPath, claims.stamp())
   if (after === undefined) return false
-  claims.record(lock.id, after.mtimeMs)
+  // Known to us before it is on record: a record that fails must not cost the lock.
   lock.mtimeMs = after.mtimeMs
+  claims.record(lock.id, after.mtimeMs)
   lock.touched = place.clock.monotonic()
   return true
+}
+
+/** Runs a refresh from a timer: trouble of the disk is not the loss of a lock, the next round tries again. */
+export function isLostNow(refresh: () => boolean): boolean {
+  try {
+    return !refresh()
+  } catch (error) {
+    if (isSsmError(error, 'disk')) return false
+    throw error
+  }
 }
 
 /**
@@ -216,11 +227,11 @@ export function refreshLock(place: LockPlace, lock: Lock): boolean {
  * write into the spool could so have us send what only we can read. Left-over `.tmp` names of a killed producer are not that.
  */
 export async function isForeignLink(disk: Disk, lock: Lock, stats: Stats): Promise<boolean> {
-  if (stats.nlink <= 2 || disk.lstat(lock.directory)?.uid === stats.uid) return false
+  if (stats.nlink <= 2 || lookAt(disk, lock.directory)?.uid === stats.uid) return false
   let known = 2
   await visitDirectory(disk, lock.directory, ({ name }) => {
     const text = name.toString('latin1')
-    if (text.endsWith('.tmp') && disk.lstat(`${lock.directory}/${text}`)?.ino === stats.ino) known += 1
+    if (text.endsWith('.tmp') && lookAt(disk, `${lock.directory}/${text}`)?.ino === stats.ino) known += 1
   })
   return stats.nlink > known
 }

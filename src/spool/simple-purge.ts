@@ -5,7 +5,7 @@
 import type { MessageId } from '../message.js'
 import type { Disk } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
-import { listIntermediate, visitDirectory } from './listing.js'
+import { listIntermediate, lookAt, visitDirectory } from './listing.js'
 import type { PurgeLimits, PurgeReport } from './port.js'
 
 const LEFT_OVER = /^[0-9a-f]{14}\.(tmp|lck)$/
@@ -58,7 +58,7 @@ async function purgeDirectory(
     const path = `${directory}/${candidate}`
     const suffix = candidate.endsWith('.tmp') ? 'tmp' : 'lck'
     if (suffix === 'lck' && place.held.has(`${name}/${candidate.slice(0, 14)}`)) continue
-    const stats = disk.lstat(path)
+    const stats = lookAt(disk, path)
     if (stats === undefined || !stats.isFile() || !(stats.mtimeMs < oldest[suffix])) continue
     const unlink = (): void => {
       disk.unlink(path)

@@ -16,14 +16,14 @@ import { createDirectorySync } from '../os/durable.js'
 import { kindOf, readRegularFile } from '../os/safe-open.js'
 import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
-import { isRealDirectory, listIntermediate, visitDirectory } from './listing.js'
+import { isRealDirectory, listIntermediate, lookAt, visitDirectory } from './listing.js'
 import { PackedNames, createNameMaker, isElementName, parseElementPath, timeOfName } from './names.js'
 import type { Claim, Spool } from './port.js'
 import type { Leave } from './settling.js'
 import { createSettling, isFreshlyEmpty, isMadeAt } from './settling.js'
 import { createAdd } from './simple-add.js'
 import type { Lock, LockPlace } from './simple-lock.js'
-import { dropLock, isForeignLink, lockLost, refreshLock, removeElement, takeLock } from './simple-lock.js'
+import { dropLock, isForeignLink, isLostNow, lockLost, refreshLock, removeElement, takeLock } from './simple-lock.js'
 import { purgeSimple } from './simple-purge.js'
 
 /** Larger elements are not read into memory. */
@@ -55,7 +55,7 @@ export interface Outgoing extends Spool<Uint8Array> {
   readonly path: string
   /** Frees at once the locks of our runs that are provably gone. Returns how many. Call before the first claim. */
   recover(): Promise<number>
-  /** Renews claims held for more than 100 s. For a timer of the caller, every 30 s or so. Returns the ids that were lost. */
+  /** Renews claims held for more than 100 s. For a timer of the caller, every 30 s or so; never throws. Returns what was lost. */
   refresh(): MessageId[]
   /** Ends this run's record of claims. */
   close(): void
@@ -77,7 +77,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
   let opened: LockPlace | undefined
   const place = (): LockPlace => (opened ??= { disk, claims: createClaims({ path: top, disk, clock }), clock })
 
-  const look = (id: MessageId): Stats | undefined => disk.lstat(`${top}/${id}`)
+  const look = (id: MessageId): Stats | undefined => lookAt(disk, `${top}/${id}`)
 
   function isReady(id: MessageId, name: string, stats: Stats): boolean {
     if (!stats.isFile()) return true
@@ -154,7 +154,9 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
     refresh() {
       const now = clock.monotonic()
       const due = [...held].filter(([, entry]) => !entry.lost && now - entry.lock.touched > REFRESH_AFTER)
-      return due.filter(([, entry]) => (entry.lost = !refreshLock(place(), entry.lock))).map(([id]) => id)
+      return due
+        .filter(([, entry]) => (entry.lost = isLostNow(() => refreshLock(place(), entry.lock))))
+        .map(([id]) => id)
     },
     close() {
       opened?.claims.close()
@@ -205,7 +207,7 @@ function freeDeadLock(disk: Disk, top: string, id: MessageId, mtimeMs: number): 
   const parsed = parseElementPath(id)
   if (parsed === undefined || !isRealDirectory(disk, `${top}/${parsed.directory}`)) return false
   const lockPath = `${top}/${id}.lck`
-  if (disk.lstat(lockPath)?.mtimeMs !== mtimeMs) return false
+  if (lookAt(disk, lockPath)?.mtimeMs !== mtimeMs) return false
   disk.unlink(lockPath)
   return true
 }
@@ -213,7 +215,7 @@ function freeDeadLock(disk: Disk, top: string, id: MessageId, mtimeMs: number): 
 /** A link, FIFO or directory with an element's name: cannot be locked or read, only moved out of the way, as a whole. */
 export function damagedClaim(disk: Disk, top: string, id: MessageId, sync: DirectorySync): Claim<Uint8Array> | null {
   const path = `${top}/${id}`
-  const stats = disk.lstat(path)
+  const stats = lookAt(disk, path)
   if (stats === undefined) return null
   const nothing = (): Promise<void> => Promise.resolve()
   return {

@@ -142,6 +142,23 @@ test('a run of ours that loses the race does not make the winner lose his lock',
   assert.equal(await winner.count(), 0)
 })
 
+test('a disk that fails during a refresh neither throws nor loses the lock', async (t) => {
+  const path = `${scratch(t)}/queue`
+  const clock = createManualClock()
+  const disk = createFaultyDisk()
+  const queue = open(path, disk, clock)
+  const claim = await claimOf(queue, await queue.add(body))
+  clock.advance(101_000)
+  for (const step of ['lstat', 'touch', 'append'] as const) {
+    disk.fail(step, 'EIO')
+    assert.deepEqual(queue.refresh(), [], step)
+    disk.reset()
+  }
+  // The record could not be written for the last new time: the lock is still ours, for this process knows it.
+  assert.deepEqual(queue.refresh(), [])
+  await claim.remove()
+})
+
 /** A run of ours that claims everything, says so, and waits to be killed. */
 const HOLDER = `
 import { createDisk } from '${new URL('../../src/os/disk.js', import.meta.url).href}'
