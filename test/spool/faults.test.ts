@@ -158,7 +158,7 @@ test('claiming and removing tell disk errors too', async (t) => {
   const disk = createFaultyDisk()
   const queue = createSimpleQueue({ path, disk, clock })
   const id = await queue.add(Buffer.from('x'))
-  for (const step of ['touch', 'link', 'append'] as const) {
+  for (const step of ['lstat', 'touch', 'link', 'append'] as const) {
     disk.fail(step, 'EROFS')
     await assert.rejects(queue.claim(id), isDisk(/read-only/), step)
     disk.reset()
