@@ -32,6 +32,8 @@ export interface RabbitOptions {
   readonly rights?: Readonly<Record<string, string>>
   /** Largest message in bytes. Default RabbitMQ's own (128 MiB). */
   readonly maxMessageSize?: number
+  /** Serve WebSocket (rabbitmq_web_stomp, path /ws) as well; with `tls` also over TLS with client certificates. */
+  readonly web?: boolean
   /** More lines for rabbitmq.conf. */
   readonly extra?: readonly string[]
 }
@@ -40,6 +42,10 @@ export interface Rabbit extends AsyncDisposable {
   readonly port: number
   /** 0 without TLS. */
   readonly tlsPort: number
+  /** 0 without `web`. */
+  readonly webPort: number
+  /** 0 without `web` and TLS. */
+  readonly webTlsPort: number
   readonly folder: string
   /** Ends it in good order. */
   stop(): Promise<void>
@@ -53,25 +59,26 @@ export interface Rabbit extends AsyncDisposable {
 /** Starts one and waits until it answers on its ports (about 6 s). Dispose it. */
 export async function startRabbitmq(options: RabbitOptions = {}): Promise<Rabbit> {
   const folder = await mkdtemp(join(tmpdir(), 'ssm-rabbit-'))
-  const [port, tlsPort, distribution, epmdPort] = await freePorts(4)
-  await writeFile(join(folder, 'enabled_plugins'), '[rabbitmq_stomp].\n')
+  const [distribution, epmdPort, ...free] = await freePorts(6)
+  const ports = portsOf(free, options)
+  const plugins = options.web === true ? 'rabbitmq_stomp,rabbitmq_web_stomp' : 'rabbitmq_stomp'
+  await writeFile(join(folder, 'enabled_plugins'), `[${plugins}].\n`)
   await writeFile(join(folder, 'definitions.json'), definitions(options))
-  await writeFile(join(folder, 'rabbitmq.conf'), configuration(folder, port!, tlsPort!, options))
+  await writeFile(join(folder, 'rabbitmq.conf'), configuration(folder, ports, options))
+  await writeFile(join(folder, 'advanced.config'), advanced(ports, options))
   const epmd = spawn('epmd', ['-port', String(epmdPort), '-address', '127.0.0.1'], { stdio: 'ignore' })
   const environment = environmentOf(folder, distribution!, epmdPort!)
-  const ports = options.tls === undefined ? [port!] : [port!, tlsPort!]
   let broker: ChildProcess | undefined
   const start = async () => {
     broker = spawn(SERVER, [], { env: environment, detached: true, stdio: 'ignore' })
-    await answering(ports, broker, folder)
+    await answering(Object.values(ports), broker, folder)
   }
   const end = async (signal: NodeJS.Signals) => {
     if (broker !== undefined) await endGroup(broker, signal)
     broker = undefined
   }
   const rabbit: Rabbit = {
-    port: port!,
-    tlsPort: options.tls === undefined ? 0 : tlsPort!,
+    ...ports,
     folder,
     start,
     stop: () => end('SIGTERM'),
@@ -106,7 +113,32 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-function configuration(folder: string, port: number, tlsPort: number, options: RabbitOptions): string {
+type Ports = Pick<Rabbit, 'port' | 'tlsPort' | 'webPort' | 'webTlsPort'>
+
+function portsOf(
+  [port = 0, tlsPort = 0, webPort = 0, webTlsPort = 0]: readonly number[],
+  options: RabbitOptions,
+): Ports {
+  const secure = options.tls !== undefined
+  const web = options.web === true
+  return {
+    port,
+    tlsPort: secure ? tlsPort : 0,
+    webPort: web ? webPort : 0,
+    webTlsPort: web && secure ? webTlsPort : 0,
+  }
+}
+
+/** What rabbitmq.conf of 3.10 cannot say: client certificates over WebSocket. */
+function advanced({ webTlsPort }: Ports, { tls }: RabbitOptions): string {
+  if (tls === undefined || webTlsPort === 0) return '[].\n'
+  const files = [`{cacertfile,"${tls.ca}"}`, `{certfile,"${tls.certificate}"}`, `{keyfile,"${tls.key}"}`]
+  const checks = ['{verify,verify_peer}', '{fail_if_no_peer_cert,true}']
+  const listener = ['{ip,"127.0.0.1"}', `{port,${webTlsPort}}`, ...files, ...checks]
+  return `[{rabbitmq_web_stomp,[{ssl_config,[${listener.join(',')}]}]}].\n`
+}
+
+function configuration(folder: string, { port, tlsPort, webPort }: Ports, options: RabbitOptions): string {
   const { tls } = options
   const lines = [
     'listeners.tcp = none',
@@ -119,6 +151,7 @@ function configuration(folder: string, port: number, tlsPort: number, options: R
     'disk_free_limit.absolute = 10MB',
     'log.file.level = info',
     ...(options.maxMessageSize === undefined ? [] : [`max_message_size = ${options.maxMessageSize}`]),
+    ...(webPort === 0 ? [] : [`web_stomp.tcp.listener = 127.0.0.1:${webPort}`]),
     ...(options.extra ?? []),
   ]
   if (tls !== undefined) {
@@ -159,7 +192,7 @@ function environmentOf(folder: string, distribution: number, epmdPort: number): 
     RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'generated'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-    RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'none.config'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'advanced.config'),
     RABBITMQ_CONF_ENV_FILE: join(folder, 'none-env.conf'),
     RABBITMQ_NODENAME: `ssm${randomBytes(6).toString('hex')}@localhost`,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
@@ -172,7 +205,7 @@ function environmentOf(folder: string, distribution: number, epmdPort: number): 
 
 async function answering(ports: readonly number[], broker: ChildProcess, folder: string): Promise<void> {
   const deadline = Date.now() + START_LIMIT
-  for (const port of ports) {
+  for (const port of ports.filter((each) => each !== 0)) {
     while (!(await accepts(port))) {
       if (broker.exitCode !== null || Date.now() > deadline) {
         throw new Error(`RabbitMQ did not start:\n${await readLog(folder)}`)

@@ -1,4 +1,4 @@
-/** The STOMP transport against a real RabbitMQ, over TCP and over TLS with client certificates. */
+/** The STOMP transport against a real RabbitMQ, over TCP and WebSocket, and over TLS with client certificates. */
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,6 +30,7 @@ before(async () => {
     users: { joe: 'secret', poor: 'poor', 'CN=other.example.org,O=Test,C=XX': '' },
     rights: { poor: '^$' },
     maxMessageSize: MAX_MESSAGE,
+    web: true,
   })
 })
 
@@ -56,6 +57,12 @@ const plain = (settings: Partial<StompSettings> = {}) => stompSettings(rabbit.po
 const tls = (host: TestHost, settings: Partial<StompSettings> = {}, changes: Partial<TlsMaterial> = {}) =>
   stompSettings(rabbit.tlsPort, { tls: material(host, changes), ...settings })
 
+/** The same broker by WebSocket. */
+const web = (settings: Partial<StompSettings> = {}) =>
+  plain({ addresses: [{ scheme: 'ws', host: '127.0.0.1', port: rabbit.webPort, path: '/ws' }], ...settings })
+const webTls = (host: TestHost, settings: Partial<StompSettings> = {}) =>
+  tls(host, { addresses: [{ scheme: 'wss', host: '127.0.0.1', port: rabbit.webTlsPort, path: '/ws' }], ...settings })
+
 function pairOver(settings: (changes: Partial<StompSettings>) => StompSettings): MakePair {
   return ({ window }) => {
     const transport = createStompTransport(settings({ window, destination: `/queue/contract-${count++}` }), testDeps())
@@ -67,6 +74,13 @@ transportContract('stomp over TCP, RabbitMQ', pairOver(plain), { skip })
 transportContract(
   'stomp over TLS, RabbitMQ',
   pairOver((changes) => tls(pki.other, changes)),
+  { skip },
+)
+
+transportContract('stomp over WebSocket, RabbitMQ', pairOver(web), { skip })
+transportContract(
+  'stomp over WebSocket and TLS, RabbitMQ',
+  pairOver((changes) => webTls(pki.other, changes)),
   { skip },
 )
 

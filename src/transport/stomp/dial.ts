@@ -1,29 +1,56 @@
 /**
  * One connection to one address: TCP, then TLS with our certificate, and the broker's certificate judged before any
- * byte of ours goes over it.
+ * byte of ours goes over it; then, where the scheme says so, a WebSocket.
  */
 import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { SsmError } from '../../errors.js'
 import type { Logger } from '../../observe/log.js'
-import type { TlsMaterial } from '../port.js'
+import type { TlsMaterial, TransportDeps } from '../port.js'
 import { judgeSocketError } from './refusals.js'
-import type { Address } from './settings.js'
+import { addressText, SCHEMES, type Address, type Scheme } from './settings.js'
+import { upgrade } from './upgrade.js'
 
 /** Slow links: node's own 250 ms would give up on an address that is one ocean away. */
 const ATTEMPT_MS = 2_000
+
+/** Where to, how, and as whom. */
+export interface Line {
+  readonly address: Address
+  readonly scheme: Scheme
+  /** Must be there for a scheme with TLS, and is not looked at for others. */
+  readonly material: TlsMaterial | null
+  /** Bytes of a received body. */
+  readonly maxBody: number
+}
 
 /**
  * Opens a verified byte stream. Rejects with SsmError `unreachable`, `peer-certificate`, `login-refused`,
  * `not-the-protocol`, or with the signal's reason.
  */
-export async function dial(
-  address: Address,
-  material: TlsMaterial | null,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<Socket> {
+export async function dial(line: Line, deps: TransportDeps, signal: AbortSignal): Promise<Duplex> {
+  const { address, scheme, material } = line
+  const { tls, web } = SCHEMES[scheme]
+  const { log } = deps
+  const tcp = await openTcp(address, signal)
+  log.info('Established connection to %s, port %s', address.host, address.port)
+  let socket = tcp
+  if (!tls) {
+    log.warning('SSL connection not requested, your messages may be intercepted.')
+  } else {
+    log.info('Connecting using SSL...')
+    if (material === null) throw new SsmError('internal', `internal error: no TLS material for ${addressText(address)}`)
+    socket = await secure(tcp, address, material, log, signal)
+  }
+  if (!web) return socket
+  const own = tls && material !== null ? ownName(material) : null
+  return await upgrade({ socket, address, own, maxBody: line.maxBody }, deps, signal)
+}
+
+/** The first step of `dial`. */
+export async function openTcp(address: Address, signal: AbortSignal): Promise<Socket> {
   const tcp = connectTcp({
     host: address.host,
     port: address.port,
@@ -32,13 +59,7 @@ export async function dial(
     autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
   })
   await ready(tcp, 'connect', address, null, signal)
-  log.info('Established connection to %s, port %s', address.host, address.port)
-  if (material === null) {
-    log.warning('SSL connection not requested, your messages may be intercepted.')
-    return tcp
-  }
-  log.info('Connecting using SSL...')
-  return secure(tcp, address, material, log, signal)
+  return tcp
 }
 
 /** Our subject in slash form, for sentences to the broker's operator. */
@@ -46,7 +67,8 @@ export function ownName(material: TlsMaterial): string {
   return `/${new X509Certificate(material.certificate).subject.split('\n').join('/')}`
 }
 
-async function secure(
+/** The second step of `dial`: TLS over an open connection, judged as `material.verify` says. */
+export async function secure(
   tcp: Socket,
   address: Address,
   material: TlsMaterial,
@@ -82,7 +104,7 @@ function ready(
   own: string | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const where = `${address.host}:${address.port}`
+  const where = addressText(address)
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       signal.removeEventListener('abort', abort)
@@ -162,7 +184,7 @@ function judgePeer(tls: TLSSocket, address: Address): SsmError | null {
   const check = known ?? { words: `the check ${code} failed`, remedy: '`[broker] verify = warn`' }
   return new SsmError(
     'peer-certificate',
-    `the certificate of ${address.host}:${address.port} is not acceptable: ${check.words}; ` +
+    `the certificate of ${addressText(address)} is not acceptable: ${check.words}; ` +
       `${describe(tls)}; nothing was sent; to accept it: ${check.remedy}`,
   )
 }

@@ -1,3 +1,3 @@
-/** STOMP over TCP and TLS; `settings.ts` says what this room does and never does. */
+/** STOMP over TCP, TLS and WebSocket; `settings.ts` says what this room does and never does. */
 export { createStompTransport } from './transport.js'
-export type { Address, StompSettings } from './settings.js'
+export type { Address, Scheme, StompSettings } from './settings.js'

@@ -110,6 +110,10 @@ const SYSTEM: Readonly<Record<string, SystemFailure>> = {
     code: 'not-the-protocol',
     words: 'the port does not speak TLS: use the broker’s TLS port, or use_ssl = false',
   },
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: {
+    code: 'connection-lost',
+    words: 'a message is larger than a WebSocket may bring: raise [messaging] max_message_size, or use stomp+ssl',
+  },
   ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'not-the-protocol', words: 'the broker offers only TLS versions before 1.2' },
 }
 

@@ -1,5 +1,6 @@
 /**
- * The STOMP transport: carries sealed bytes to and from a message broker (STOMP 1.0, 1.1, 1.2) over TCP or TLS.
+ * The STOMP transport: carries sealed bytes to and from a message broker (STOMP 1.0, 1.1, 1.2) over TCP, TLS, or
+ * a WebSocket over either.
  *
  * `@stomp/stompjs` keeps the protocol's state: CONNECT, versions, outgoing heart-beats, SUBSCRIBE, SEND, ACK, DISCONNECT.
  * Around it lies a socket adapter of ours (`socket.ts`): it reads frames with limits and carries bodies past the
@@ -8,16 +9,41 @@
  */
 import type { TlsMaterial, Window } from '../port.js'
 
-/** A host name or IP address, and a port. */
+/** What lies below STOMP. */
+export const SCHEMES = {
+  stomp: { tls: false, web: false },
+  'stomp+ssl': { tls: true, web: false },
+  ws: { tls: false, web: true },
+  wss: { tls: true, web: true },
+} as const
+
+export type Scheme = keyof typeof SCHEMES
+
+/** A host name or IP address, a port, and how to talk to it. */
 export interface Address {
   readonly host: string
   readonly port: number
+  /** Absent: TCP, with TLS when the settings have `tls`. */
+  readonly scheme?: Scheme
+  /** Path and query of a WebSocket. Absent: `/`. */
+  readonly path?: string
+}
+
+/** How to talk to this address. */
+export function schemeOf({ scheme }: Address, { tls }: Pick<StompSettings, 'tls'>): Scheme {
+  return scheme ?? (tls === null ? 'stomp' : 'stomp+ssl')
+}
+
+/** For sentences: `host:port`, or the URL of a WebSocket. */
+export function addressText({ host, port, scheme, path = '/' }: Address): string {
+  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  return scheme !== undefined && SCHEMES[scheme].web ? `${scheme}://${place}${path}` : place
 }
 
 export interface StompSettings {
-  /** Tried in this order, each once per opening. */
+  /** Each is tried once per opening, in this order; those that failed a short while ago come last. */
   readonly addresses: readonly Address[]
-  /** Our side of TLS, read anew at each connection; null: plain TCP. */
+  /** Our side of TLS, read anew at each connection; null: no address has TLS. */
   readonly tls: (() => Promise<TlsMaterial>) | null
   readonly login?: { readonly username: string; readonly password: string }
   readonly destination: string
@@ -29,7 +55,7 @@ export interface StompSettings {
   readonly maxMessageSize: number
 }
 
-/** TCP and TLS together must be done in this time (design: connect 10 s). */
+/** TCP, TLS and WebSocket together must be done in this time (design: connect 10 s). */
 export const CONNECT_MS = 10_000
 /** From CONNECT to CONNECTED. */
 export const CONNECTED_MS = 10_000
@@ -42,3 +68,12 @@ export const STALL_MS = 60_000
 export const CLOSE_MS = 5_000
 /** What is kept of a body that is too large: enough for a person to see what it is. */
 export const KEPT_OF_OVERSIZED = 64 * 1024
+
+const MIB = 1024 * 1024
+/**
+ * A message of a WebSocket is whole in memory before we see it; one larger than this, or than max_message_size, ends the
+ * connection. It is RabbitMQ's own limit, so that what is too large for us only is rejected and does not come again.
+ */
+export const LARGEST_WEB_BODY = 128 * MIB
+/** What a message of a WebSocket may have besides a body: the head of a frame. */
+export const WEB_HEAD = MIB

@@ -1,5 +1,5 @@
 /**
- * The socket that stompjs believes to be a WebSocket, over any byte stream (TCP and TLS today).
+ * The socket that stompjs believes to be a WebSocket, over any byte stream (TCP, TLS, or a WebSocket of `ws`).
  *
  * The library's own parser works byte by byte, has no limits, trims header values and un-escapes them in the wrong order:
  * 122 µs for a 13 KB message, gigabytes for a 100 MB one (both measured). So frames are read here, with limits, and the
@@ -12,6 +12,7 @@ import { StompSocketState, type IStompSocket } from '@stomp/stompjs'
 import { SsmError, messageOf } from '../../errors.js'
 import { createFrameParser, HEAD_LIMITS, type Frame, type FrameParser, type StompVersion } from '../frame.js'
 import { KEPT_OF_OVERSIZED } from './settings.js'
+import { WebSocketStream } from './web-socket.js'
 
 /** The receipt that DISCONNECT asks for. A constant: the library must recognise it, and no message id is taken for it. */
 export const DISCONNECT_RECEIPT = 'ssm-disconnect'
@@ -119,6 +120,10 @@ export class StompSocket implements IStompSocket {
       return
     }
     // The library closed the frame with a NUL: the body goes before it.
+    if (this.#stream instanceof WebSocketStream) {
+      this.#stream.write(Buffer.concat([Buffer.from(data.slice(0, -1)), body, NUL]))
+      return
+    }
     this.#stream.write(data.slice(0, -1))
     this.#stream.write(body)
     this.#stream.write(NUL)

@@ -2,11 +2,19 @@
  * Opening: each address once, in turn, until one lets us in.
  */
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
-import type { Transport, TransportDeps } from '../port.js'
+import type { TlsMaterial, Transport, TransportDeps } from '../port.js'
 import { dial, ownName } from './dial.js'
 import { StompPublisher } from './publisher.js'
 import { Session, type SessionUser } from './session.js'
-import { CONNECT_MS, KEPT_OF_OVERSIZED, type Address, type StompSettings } from './settings.js'
+import {
+  addressText,
+  CONNECT_MS,
+  KEPT_OF_OVERSIZED,
+  SCHEMES,
+  schemeOf,
+  type Address,
+  type StompSettings,
+} from './settings.js'
 import { StompSubscriber } from './subscriber.js'
 import { within } from './within.js'
 
@@ -57,16 +65,22 @@ async function openAddress(
   maxBody: number,
   signal: AbortSignal,
 ): Promise<Session> {
-  const where = `${address.host}:${address.port}`
-  const material = settings.tls === null ? null : await settings.tls()
+  const where = addressText(address)
+  const scheme = schemeOf(address, settings)
+  const material = SCHEMES[scheme].tls ? await tlsMaterial(settings) : null
   const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s`)
   const stream = await within({ ms: CONNECT_MS, clock: deps.clock, signal, late }, (stop) =>
-    dial(address, material, deps.log, stop),
+    dial({ address, scheme, material, maxBody }, deps, stop),
   )
   const origin = { stream, where, maxBody, ownName: material === null ? null : ownName(material) }
   const session = new Session(origin, settings, deps, user)
   await session.connect(signal)
   return session
+}
+
+async function tlsMaterial({ tls }: StompSettings): Promise<TlsMaterial> {
+  if (tls === null) throw new SsmError('configuration', 'an address asks for TLS, and there is no certificate for it')
+  return await tls()
 }
 
 /** One failure speaks for itself; of several, a refusal says more than an unreachable host. */
