@@ -42,10 +42,6 @@ export interface Rabbit extends AsyncDisposable {
   readonly port: number
   /** 0 without TLS. */
   readonly tlsPort: number
-  /** 0 without `web`. */
-  readonly webPort: number
-  /** 0 without `web` and TLS. */
-  readonly webTlsPort: number
   readonly folder: string
   /** Ends it in good order. */
   stop(): Promise<void>
@@ -56,8 +52,15 @@ export interface Rabbit extends AsyncDisposable {
   log(): Promise<string>
 }
 
+export interface WebRabbit extends Rabbit {
+  /** 0 without `web`. */
+  readonly webPort: number
+  /** 0 without `web` and TLS. */
+  readonly webTlsPort: number
+}
+
 /** Starts one and waits until it answers on its ports (about 6 s). Dispose it. */
-export async function startRabbitmq(options: RabbitOptions = {}): Promise<Rabbit> {
+export async function startRabbitmq(options: RabbitOptions = {}): Promise<WebRabbit> {
   const folder = await mkdtemp(join(tmpdir(), 'ssm-rabbit-'))
   const [distribution, epmdPort, ...free] = await freePorts(6)
   const ports = portsOf(free, options)
@@ -77,7 +80,7 @@ export async function startRabbitmq(options: RabbitOptions = {}): Promise<Rabbit
     if (broker !== undefined) await endGroup(broker, signal)
     broker = undefined
   }
-  const rabbit: Rabbit = {
+  const rabbit: WebRabbit = {
     ...ports,
     folder,
     start,
@@ -113,7 +116,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-type Ports = Pick<Rabbit, 'port' | 'tlsPort' | 'webPort' | 'webTlsPort'>
+type Ports = Pick<WebRabbit, 'port' | 'tlsPort' | 'webPort' | 'webTlsPort'>
 
 function portsOf(
   [port = 0, tlsPort = 0, webPort = 0, webTlsPort = 0]: readonly number[],

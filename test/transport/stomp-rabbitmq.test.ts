@@ -9,14 +9,14 @@ import { createStompTransport, type StompSettings } from '../../src/transport/st
 import { never, sealed, take, transportContract, type MakePair } from '../contract/transport.js'
 import { createTestPki, type TestHost, type TestPki } from '../kit/ca.js'
 import { need } from '../kit/need.js'
-import { startRabbitmq, type Rabbit } from '../kit/rabbitmq.js'
+import { startRabbitmq, type WebRabbit } from '../kit/rabbitmq.js'
 import { scratch } from '../kit/scratch.js'
 import { refusal, stompSettings, testDeps } from '../kit/transport.js'
 
 const skip = need('rabbitmq')
 const MAX_MESSAGE = 4_000_000
 
-let rabbit: Rabbit
+let rabbit: WebRabbit
 let pki: TestPki
 let count = 0
 
