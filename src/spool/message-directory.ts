@@ -101,6 +101,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
     }
     return Promise.resolve({
       id,
+      size: stats.size,
       read: () => read(disk, lock, maxSize),
       async remove() {
         if (held.get(id) !== lock || lock.lost || !isStillOurs(disk, lock)) throw lockLost(pathText(file))

@@ -30,6 +30,8 @@ export interface Lock {
   readonly lockPath: string
   readonly dev: number
   readonly ino: number
+  /** Bytes, when it was locked. */
+  readonly size: number
   /** Ours while the lock has exactly this time. Moves with a refresh. */
   mtimeMs: number
   /** Monotonic ms of the last touch. */
@@ -123,8 +125,8 @@ export function takeLock(place: LockPlace, id: MessageId, directory: string, pat
   if (!before.isFile()) return 'irregular'
   // Written down before the lock exists: whoever kills us later, the next run knows it.
   claims.record(id, before.mtimeMs)
-  const { dev, ino, mtimeMs } = before
-  const lock: Lock = { id, directory, path, lockPath, dev, ino, mtimeMs, touched: place.clock.monotonic() }
+  const { dev, ino, size, mtimeMs } = before
+  const lock: Lock = { id, directory, path, lockPath, dev, ino, size, mtimeMs, touched: place.clock.monotonic() }
   if (!linkLock(disk, path, lockPath)) {
     claims.stray(id, mtimeMs)
     return null

@@ -121,6 +121,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
     }
     return {
       id,
+      size: lock.size,
       read: () => readLocked(disk, lock, maxSize),
       async remove() {
         if (held.get(id) !== entry || entry.lost) throw lockLost(lock.path)

@@ -151,6 +151,7 @@ async function main(): Promise<void> {
         rounds.push(await measure(dir, Number(values.count), encrypted))
         rmSync(dir, { recursive: true })
       }
+      process.stderr.write(`${broker} ${encrypted ? 'encrypted' : 'signed'} done\n`)
       for (const index of rounds[0]!.keys()) figures.push(middle(rounds.map((round) => round[index]!)))
     }
   }

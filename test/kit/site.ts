@@ -61,7 +61,8 @@ function endAll(): void {
 }
 
 function keep(child: ChildProcess): void {
-  if (running.size === 0) after(endAll)
+  // Outside of `node --test` (the benchmark) there is no end of tests to wait for.
+  if (running.size === 0 && process.env.NODE_TEST_CONTEXT !== undefined) after(endAll)
   if (!watched) {
     watched = true
     process.once('exit', endAll)

@@ -154,10 +154,7 @@ test('the error field begins as the reference writes it', () => {
     errorField({ verdict: 'no', ...opened })
   assert.equal(field({ reason: 'undecryptable', detail: 'x' }), 'Failed to decrypt message: x')
   assert.equal(field({ reason: 'untrusted', detail: 'x' }), 'Failed to verify message: x')
-  assert.equal(
-    field({ reason: 'not-listed', detail: '/CN=b' }),
-    'Signer not in valid DNs list: /CN=b',
-  )
+  assert.equal(field({ reason: 'not-listed', detail: '/CN=b' }), 'Signer not in valid DNs list: /CN=b')
 })
 
 test('held messages are judged again; those held too long are rejected with their reason', async () => {
