@@ -35,14 +35,19 @@ const JARS = [
   ...['hawtbuf', 'jcl-over-slf4j', 'slf4j-api', 'slf4j-simple', 'xbean-spring'],
 ].map((name) => `/usr/share/java/${name}.jar`)
 
-/**
- * As for RabbitMQ: users without a password are the subjects of certificates (`CN=host,O=…,C=UK`). Here `rights` are
- * names of queues (`a.>` is everything below `a`), '' for none; the largest frame is `maxMessageSize`; `extra` is appended to the
- * connectors' addresses (`wireFormat.…=…`).
- */
-export type ActiveMqOptions = RabbitOptions
+/** As for RabbitMQ: users without a password are the subjects of certificates (`CN=host,O=…,C=UK`). */
+export interface ActiveMqOptions extends Pick<RabbitOptions, 'tls' | 'users'> {
+  /** The queue a user may read, write and create (`a.>`: all below `a`), '' for none. Default all. */
+  readonly rights?: Readonly<Record<string, string>>
+  /** Largest frame in bytes, headers included. Default none but that of one body, 100 MiB. */
+  readonly maxMessageSize?: number
+  /** The connectors that operators prefer for many clients. Default one thread each. */
+  readonly nio?: boolean
+  /** More parameters of the connectors (`name=value`). */
+  readonly extra?: readonly string[]
+}
 
-export type ActiveMq = Rabbit
+export type ActiveMq = Pick<Rabbit, 'port' | 'tlsPort' | 'folder' | 'stop' | 'kill' | 'start' | 'log'> & AsyncDisposable
 
 /** Starts one and waits until it answers on its ports (2-4 s). Dispose it. */
 export async function startActivemq(options: ActiveMqOptions = {}): Promise<ActiveMq> {
@@ -170,6 +175,7 @@ tls {
 
 function configuration(folder: string, port: number, tlsPort: number, options: ActiveMqOptions): string {
   const users = identities(options)
+  const nio = options.nio === true ? '+nio' : ''
   const limit = options.maxMessageSize === undefined ? [] : [`wireFormat.maxFrameSize=${options.maxMessageSize}`]
   const connector = (scheme: string, at: number, ...more: readonly string[]) => {
     const query = [...more, ...limit, ...(options.extra ?? [])].join('&amp;')
@@ -196,8 +202,8 @@ function configuration(folder: string, port: number, tlsPort: number, options: A
   </plugins>
   ${options.tls === undefined ? '' : stores(folder)}
   <transportConnectors>
-    ${connector('stomp', port)}
-    ${options.tls === undefined ? '' : connector('stomp+ssl', tlsPort, 'needClientAuth=true')}
+    ${connector(`stomp${nio}`, port)}
+    ${options.tls === undefined ? '' : connector(`stomp${nio}+ssl`, tlsPort, 'needClientAuth=true')}
   </transportConnectors>
 </broker></beans>
 `

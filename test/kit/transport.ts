@@ -1,10 +1,14 @@
 /** What transport tests give to a transport and expect of it: a log that remembers, settings for a plain broker, frames. */
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { isSsmError, type ErrorCode } from '../../src/errors.js'
 import { systemClock } from '../../src/os/clock.js'
 import type { Level, Logger, Printable } from '../../src/observe/log.js'
-import type { Transport, TransportDeps } from '../../src/transport/port.js'
+import { toPem } from '../../src/crypto/pem.js'
+import type { TlsMaterial, Transport, TransportDeps } from '../../src/transport/port.js'
 import { createStompTransport, type StompSettings } from '../../src/transport/stomp/index.js'
+import type { TestHost, TestPki } from './ca.js'
 import type { FakeBroker } from './fake-broker.js'
 
 export interface MemoryLog extends Logger {
@@ -51,6 +55,29 @@ export function stompSettings(port: number, settings: Partial<StompSettings> = {
     maxMessageSize: 128 * 1024 * 1024,
     ...settings,
   }
+}
+
+/** Our side of TLS for a host of the test CA, as `StompSettings.tls` wants it. */
+export function tlsMaterial(
+  pki: TestPki,
+  host: TestHost,
+  changes: Partial<TlsMaterial> = {},
+): () => Promise<TlsMaterial> {
+  const made: TlsMaterial = {
+    certificate: readFileSync(host.certificateFile, 'utf8'),
+    key: readFileSync(host.keyFile, 'utf8'),
+    ca: [toPem('CERTIFICATE', pki.ca.certificate.der)],
+    verify: 'true',
+    ...changes,
+  }
+  return () => Promise.resolve(made)
+}
+
+/** A broker's side of TLS: `host` serves, clients need certificates of the test CA. */
+export function brokerTls(pki: TestPki, host: TestHost): { ca: string; certificate: string; key: string } {
+  const ca = join(pki.dir, 'ca.pem')
+  writeFileSync(ca, toPem('CERTIFICATE', pki.ca.certificate.der))
+  return { ca, certificate: host.certificateFile, key: host.keyFile }
 }
 
 /** Waits of 10 s and more pass in a hundredth of the time. */

@@ -25,7 +25,8 @@ const REFUSALS: readonly Refusal[] = [
     code: 'login-refused',
     words: 'the broker does not let us in: ask its operator',
   },
-  // ActiveMQ, documented: `User name [x] or password is invalid.`
+  // ActiveMQ 5.17, seen: `User name [x] or password is invalid.` For a certificate that is nobody's, `. No user for client
+  // certificate: CN=…` follows, which the first line takes.
   {
     says: /User name \[.*\] or password is invalid/i,
     code: 'login-refused',
@@ -49,7 +50,8 @@ const REFUSALS: readonly Refusal[] = [
     code: 'destination-refused',
     words: 'the destination exists in another form: ask the broker’s operator',
   },
-  // ActiveMQ, documented: `User u is not authorized to write to: queue://…` (read from, create).
+  // ActiveMQ 5.17, seen: `User u is not authorized to write to: queue://…` (read from, create); for a SEND with its
+  // receipt-id. It leaves the connection open.
   {
     says: /is not authorized to (?:read|write|create)/i,
     code: 'destination-refused',
@@ -67,9 +69,24 @@ const REFUSALS: readonly Refusal[] = [
     code: 'login-refused',
     words: 'the broker refuses us: ask its operator',
   },
-  // RabbitMQ 3.10, seen: `Version mismatch` / `Supported versions are 1.0,1.1,1.2`.
+  // ActiveMQ 5.17, seen with sendFailIfNoSpace: `Persistent store is Full, 100% of …` / `javax.jms.ResourceAllocationException`,
+  // with the receipt-id of a SEND: it is not the message. Without that setting it blocks, and the receipt is late.
   {
-    says: /^Version mismatch/i,
+    says: /ResourceAllocationException|store is Full|Usage Manager .* is Full/i,
+    code: 'receipt-late',
+    words: 'the broker has no room left: ask its operator',
+  },
+  // It names no message, and the connection ends. RabbitMQ 3.10, seen: `message size … is larger than configured max size`;
+  // ActiveMQ 5.17, seen: `The maximum frame size was exceeded`, `The maximum data length was exceeded`.
+  {
+    says: /larger than configured max size|maximum (?:frame size|data length) was exceeded/i,
+    code: 'connection-lost',
+    words: 'a message on its way is larger than the broker accepts',
+  },
+  // RabbitMQ 3.10, seen: `Version mismatch` / `Supported versions are 1.0,1.1,1.2`.
+  // ActiveMQ 5.17, seen: `Invalid Protocol version[3.0], supported versions are: [1.2, 1.1, 1.0]`.
+  {
+    says: /^Version mismatch|^Invalid Protocol version/i,
     code: 'not-the-protocol',
     words: 'the broker speaks none of STOMP 1.0, 1.1, 1.2',
   },
@@ -82,9 +99,20 @@ const REFUSALS: readonly Refusal[] = [
 export function judgeError(title: string, text: string, otherwise: ErrorCode): SsmError {
   const said = `${title}\n${text}`.slice(0, 4096)
   const refusal = REFUSALS.find(({ says }) => says.test(said))
-  const quoted = [title, text.trim()].filter((part) => part !== '').join(': ') || 'no reason'
+  const words = withoutTrace(text)
+  // ActiveMQ says everything twice.
+  const parts = words.endsWith(title) ? [words] : [title, words]
+  const quoted = parts.filter((part) => part !== '').join(': ') || 'no reason'
   if (refusal === undefined) return new SsmError(otherwise, `the broker ended it with the error "${quoted}"`)
   return new SsmError(refusal.code, `${refusal.words} (it said "${quoted}")`)
+}
+
+/** The body of an ERROR for people: ActiveMQ sends a Java stack trace along, whose first line has the words. */
+export function withoutTrace(text: string): string {
+  return text
+    .split(/\r?\n\tat /, 1)
+    .join('')
+    .trim()
 }
 
 interface SystemFailure {

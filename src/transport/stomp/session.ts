@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { Frame, StompVersion } from '../frame.js'
 import type { TransportDeps } from '../port.js'
-import { recogniseStranger, judgeError, judgeSocketError } from './refusals.js'
+import { recogniseStranger, judgeError, judgeSocketError, withoutTrace } from './refusals.js'
 import { CLOSE_MS, CONNECTED_MS, type StompSettings } from './settings.js'
 import { DISCONNECT_RECEIPT, StompSocket } from './socket.js'
 import { within } from './within.js'
@@ -283,7 +283,7 @@ export class Session {
     const text = frame.body.toString('utf8', 0, 4096)
     const receipt = frame.headers.get('receipt-id')
     const unauthorised = /No user for client certificate: *(.*)/.exec(title)
-    if (unauthorised === null) this.#deps.log.error('Error message received: %s', text.trim() || title)
+    if (unauthorised === null) this.#deps.log.error('Error message received: %s', withoutTrace(text) || title)
     else this.#deps.log.error('The following certificate is not authorised: %s', unauthorised[1] ?? '')
     if (receipt !== undefined) this.#user.refused(receipt, judgeError(title, text, 'message-refused'))
     // Both specifications: the broker closes after an ERROR. RabbitMQ does not always (seen after `Bad CONNECT`).

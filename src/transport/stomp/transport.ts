@@ -68,7 +68,9 @@ async function openAddress(
   const where = addressText(address)
   const scheme = schemeOf(address, settings)
   const material = SCHEMES[scheme].tls ? await tlsMaterial(settings) : null
-  const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s`)
+  // ActiveMQ's plain port does not answer a TLS handshake (5.17, seen): it waits for the rest of a frame.
+  const doubt = material === null ? '' : ': is this the broker’s TLS port?'
+  const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${doubt}`)
   const stream = await within({ ms: CONNECT_MS, clock: deps.clock, signal, late }, (stop) =>
     dial({ address, scheme, material, maxBody }, deps, stop),
   )
