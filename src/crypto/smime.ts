@@ -2,7 +2,7 @@
  * S/MIME messages (RFC 8551 section 3): where the signed content and the CMS structure are in the text, and the text
  * around them. What kind a message is, the outer header decides alone, never words in the body.
  */
-import { SsmError } from '../errors.js'
+import { isSsmError, SsmError } from '../errors.js'
 import { base64LinesLength, decodeBase64, writeBase64Lines } from './base64.js'
 import {
   contentTypeOf,
@@ -73,7 +73,18 @@ function parseOpaque(entity: Entity, { parameters }: ContentType): Smime {
   const declared = smimeType === undefined ? undefined : SMIME_TYPES.get(smimeType)
   if (smimeType !== undefined && declared === undefined)
     return { kind: 'other', detail: `its smime-type is ${smimeType}` }
+  if (declared === 'encrypted') return { kind: 'opaque', cms: envelopeOf(entity), declared }
   return { kind: 'opaque', cms: cmsOf(entity, WHAT), ...(declared === undefined ? {} : { declared }) }
+}
+
+/** An envelope that is damaged already here is empty: whoever decrypts has one answer for all that does not open. */
+function envelopeOf(entity: Entity): Buffer {
+  try {
+    return cmsOf(entity, WHAT)
+  } catch (error) {
+    if (isSsmError(error, 'malformed', 'limit')) return Buffer.alloc(0)
+    throw error
+  }
 }
 
 /** The octets of a CMS part. Without a transfer encoding it is taken for base64, as openssl does: DER is not 7bit text. */

@@ -36,10 +36,11 @@ export interface FakeBroker extends AsyncDisposable {
   readonly errors: readonly unknown[]
 }
 
-/** Serves on a free loopback port; with `tls`, over TLS. */
+/** Serves on a free loopback port, or on `port`; with `tls`, over TLS. */
 export async function startFakeBroker(
   script: (peer: Peer, number: number) => Promise<void> | void,
   tls?: TlsOptions,
+  port = 0,
 ): Promise<FakeBroker> {
   const peers: Peer[] = []
   const errors: unknown[] = []
@@ -54,7 +55,7 @@ export async function startFakeBroker(
     sockets.add(socket)
     socket.on('error', () => undefined)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
     peers,
