@@ -13,6 +13,7 @@ const VALUES = {
   choice: ({ choices }) => choices.map((word) => `\`${word}\``).join(', '),
   choices: ({ choices }) => `list of ${choices.map((word) => `\`${word}\``).join(', ')}`,
   addresses: () => 'list of hosts, each with or without a port',
+  urls: () => 'list of URLs',
   address: () => 'HOST:PORT',
   ca: () => '`both`, `capath`, `system`, or a file',
 }

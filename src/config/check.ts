@@ -1,6 +1,7 @@
 /**
  * What must be true across options: each rule is one function of the values.
  */
+import type { Scheme } from '../transport/stomp/settings.js'
 import type { Finding, Findings } from './finding.js'
 import { quoted } from './finding.js'
 import type { Program } from './option.js'
@@ -28,7 +29,7 @@ export function checkAcross(program: Program, values: Values, findings: Findings
   for (const rule of program === 'receiver' ? [...RULES, ...RECEIVER_RULES] : RULES) rule(context)
 }
 
-const RULES: readonly Rule[] = [checkProtocol, checkHosts, checkHeartBeat, checkLogin, checkDestination]
+const RULES: readonly Rule[] = [checkProtocol, checkHosts, checkUrl, checkHeartBeat, checkLogin, checkDestination]
 const RECEIVER_RULES: readonly Rule[] = [checkListen]
 
 function checkProtocol({ program, values, problem, warn }: Context): void {
@@ -49,14 +50,33 @@ function checkHosts({ program, values, problem }: Context): void {
   if (listens && values.isGiven('broker', 'host')) {
     problem('broker', 'listen', 'a receiver either listens or takes from a broker: remove host, or remove listen.')
   }
-  if (listens || values.find('text', program, 'protocol') === 'AMS') return
+  if (listens || values.isGiven('broker', 'url') || values.find('text', program, 'protocol') === 'AMS') return
   if (!values.isGiven('broker', 'host')) {
-    problem('broker', 'host', `missing. Name the broker${program === 'receiver' ? ', or set listen' : ''}.`)
+    problem('broker', 'host', `missing. Name the broker, or set url${program === 'receiver' ? ' or listen' : ''}.`)
   } else if (!values.isGiven('broker', 'port')) {
     const bare = hosts.filter(({ port }) => port === undefined).map(({ host }) => host)
     if (bare.length > 0) problem('broker', 'port', `missing, and ${bare.map(quoted).join(', ')} names no port itself.`)
   }
   if (hosts.some(({ port }) => port === 0)) problem('broker', 'host', 'a port is at least 1.')
+}
+
+/** Does this scheme bring TLS? */
+export function isSecure(scheme: Scheme): boolean {
+  return scheme === 'stomp+ssl' || scheme === 'wss'
+}
+
+/** A URL says everything: what else says the same thing, or another, is one too many. */
+function checkUrl({ program, values, problem }: Context): void {
+  if (!values.isGiven('broker', 'url')) return
+  for (const key of program === 'receiver' ? ['host', 'port', 'listen'] : ['host', 'port']) {
+    if (values.isGiven('broker', key)) problem('broker', key, 'url says where the broker is: remove this line, or url.')
+  }
+  if (!values.isGiven('broker', 'use_ssl')) return
+  const ssl = values.find('boolean', 'broker', 'use_ssl')
+  const other = values.find('urls', 'broker', 'url')?.find(({ scheme }) => isSecure(scheme) !== ssl)
+  if (other === undefined || ssl === undefined) return
+  const words = `${String(ssl)}, and url begins with ${other.scheme}://: remove use_ssl, the url says it.`
+  problem('broker', 'use_ssl', words)
 }
 
 function checkListen({ values, problem }: Context): void {
@@ -72,9 +92,14 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/u.test(host)
 }
 
-function checkHeartBeat({ values, problem }: Context): void {
+function checkHeartBeat({ values, problem, warn }: Context): void {
   const beat = values.find('duration', 'broker', 'heart_beat')
   if (beat !== undefined && beat > 0 && beat < 1000) problem('broker', 'heart_beat', 'write 0 (off) or at least 1 s.')
+  const web = values.find('urls', 'broker', 'url')?.some(({ scheme }) => scheme === 'ws' || scheme === 'wss') === true
+  // RabbitMQ 3.10 (web_stomp.ws_opts.idle_timeout), and proxies alike.
+  if (web && (beat === 0 || (beat ?? 0) >= 60_000)) {
+    warn('broker', 'heart_beat', 'web servers end a connection that is silent for a minute: write less than 60 s.')
+  }
 }
 
 function checkLogin({ values, problem, warn }: Context): void {
@@ -84,11 +109,19 @@ function checkLogin({ values, problem, warn }: Context): void {
   if (inline && file) problem('broker', 'password_file', 'write password or password_file, not both.')
   if (user && !inline && !file) problem('broker', 'username', 'needs password_file (or password).')
   if (!user && (inline || file)) problem('broker', inline ? 'password' : 'password_file', 'needs username.')
-  const hosts = values.find('addresses', 'broker', 'host') ?? []
-  const abroad = hosts.some(({ host }) => !isLoopback(host))
-  if (user && abroad && values.find('boolean', 'broker', 'use_ssl') === false) {
-    warn('broker', 'username', 'without TLS everybody on the way can read the password: set use_ssl: true.')
+  if (user && isOpenAbroad(values)) {
+    const words =
+      'without TLS everybody on the way can read the password: set use_ssl: true (or stomp+ssl, wss in url).'
+    warn('broker', 'username', words)
   }
+}
+
+/** Is a broker on another machine reached without TLS? */
+function isOpenAbroad(values: Values): boolean {
+  const open = values.find('boolean', 'broker', 'use_ssl') === false
+  const hosts = open ? (values.find('addresses', 'broker', 'host') ?? []) : []
+  const urls = (values.find('urls', 'broker', 'url') ?? []).filter(({ scheme }) => !isSecure(scheme))
+  return [...hosts, ...urls].some(({ host }) => !isLoopback(host))
 }
 
 function checkDestination({ values, problem }: Context): void {

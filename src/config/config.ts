@@ -1,11 +1,12 @@
 /**
  * What a program needs to know, typed. Paths are absolute, durations in milliseconds, sizes in bytes.
  */
-import type { Address } from './parsers.js'
+import type { Address, BrokerUrl } from './parsers.js'
 
 export interface BrokerConfig {
   /** Tried in turn. Empty when a receiver listens itself. */
-  readonly addresses: readonly Address[]
+  readonly addresses: readonly (Address | BrokerUrl)[]
+  /** Has any of them TLS? What is no URL has it then. */
   readonly useSsl: boolean
   readonly verify: 'true' | 'warn' | 'false'
   readonly ca: 'both' | 'capath' | 'system' | { readonly file: string }

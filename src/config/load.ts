@@ -5,7 +5,7 @@
  * good is said by the room that uses it. It throws SsmError `configuration`, once, with everything that is wrong.
  */
 import { SsmError } from '../errors.js'
-import { checkAcross } from './check.js'
+import { checkAcross, isSecure } from './check.js'
 import type {
   BrokerConfig,
   CertificatesConfig,
@@ -135,10 +135,11 @@ function indented(file: string, findings: readonly Finding[]): string {
 function brokerOf(values: Values, password: string | undefined): BrokerConfig {
   const port = values.find('integer', 'broker', 'port')
   const hosts = values.find('addresses', 'broker', 'host') ?? []
+  const urls = values.find('urls', 'broker', 'url')
   return {
     // `checkHosts` saw that each has a port.
-    addresses: hosts.map((entry) => ({ host: entry.host, port: entry.port ?? port ?? 0 })),
-    useSsl: values.need('boolean', 'broker', 'use_ssl'),
+    addresses: urls ?? hosts.map((entry) => ({ host: entry.host, port: entry.port ?? port ?? 0 })),
+    useSsl: urls?.some(({ scheme }) => isSecure(scheme)) ?? values.need('boolean', 'broker', 'use_ssl'),
     verify: values.word('broker', 'verify', ['true', 'warn', 'false']),
     ca: values.need('ca', 'broker', 'ca'),
     heartBeat: values.need('duration', 'broker', 'heart_beat'),

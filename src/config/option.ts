@@ -34,4 +34,15 @@ export interface Option {
 }
 
 export type OptionType =
-  'text' | 'path' | 'boolean' | 'integer' | 'duration' | 'size' | 'choice' | 'choices' | 'addresses' | 'address' | 'ca'
+  | 'text'
+  | 'path'
+  | 'boolean'
+  | 'integer'
+  | 'duration'
+  | 'size'
+  | 'choice'
+  | 'choices'
+  | 'addresses'
+  | 'urls'
+  | 'address'
+  | 'ca'

@@ -5,6 +5,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { resolve } from 'node:path'
 import { nearest, quoted } from './finding.js'
+import type { Scheme } from '../transport/stomp/settings.js'
 import type { Option, OptionType } from './option.js'
 
 /** A host and its port. */
@@ -17,6 +18,16 @@ export interface Address {
 export interface HostEntry {
   readonly host: string
   readonly port?: number
+}
+
+/** The schemes of `url`, and the port of each that names none: IANA's, and for stomp+ssl the brokers' usual one. */
+const URL_PORTS = { stomp: 61_613, 'stomp+ssl': 61_614, ws: 80, wss: 443 } as const satisfies Record<Scheme, number>
+
+/** A broker as a URL. */
+export interface BrokerUrl extends Address {
+  readonly scheme: Scheme
+  /** Path and query; `ws` and `wss` only. */
+  readonly path?: string
 }
 
 /** What each type of option gives. */
@@ -33,6 +44,7 @@ export interface ParsedTypes {
   readonly choice: string
   readonly choices: readonly string[]
   readonly addresses: readonly HostEntry[]
+  readonly urls: readonly BrokerUrl[]
   readonly address: Address
   readonly ca: 'both' | 'capath' | 'system' | { readonly file: string }
 }
@@ -54,6 +66,7 @@ export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
   choice: parseChoice,
   choices: (text, option) => listOf(text).map((word) => parseChoice(word, option)),
   addresses: parseHosts,
+  urls: parseUrls,
   address: parseAddress,
   ca: (text, _option, cwd) => {
     const word = oneLine(text).toLowerCase()
@@ -182,7 +195,7 @@ function parseHost(text: string): HostEntry {
   if (isIPv6(text)) return { host: text }
   if (/^[a-z0-9+.-]+:\/\//iu.test(text)) {
     throw new BadValue(
-      `${quoted(text)} is a URL: write the host name alone (addresses as url come with a later release).`,
+      `${text.includes('@') ? 'this' : quoted(text)} is a URL: write the host name alone, or use url instead of host and port.`,
     )
   }
   const [, v6, name = '', digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]/]+))(?::(\d{1,5}))?$/u.exec(text) ?? []
@@ -196,6 +209,41 @@ function parseHost(text: string): HostEntry {
   const port = Number(digits)
   if (port > 65_535) throw new BadValue(`${quoted(text)}: a port is at most 65535.`)
   return { host, port }
+}
+
+function parseUrls(text: string): readonly BrokerUrl[] {
+  const urls = listOf(text).map(parseUrl)
+  if (urls.length === 0) throw new BadValue('names no broker.')
+  if (urls.length > 32) throw new BadValue('names more than 32 brokers.')
+  return urls
+}
+
+/** `SCHEME://HOST[:PORT][/PATH][?QUERY]`. Never shows what may be a password. */
+function parseUrl(text: string): BrokerUrl {
+  if (text.includes('@')) {
+    throw new BadValue('a URL here has no user and password (no @): write them as username and password_file.')
+  }
+  const [, name = '', place = '', path = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\s]*)([/?][!-~]*)?$/iu.exec(text) ?? []
+  const scheme = schemeOf(name.toLowerCase(), text)
+  if (path.includes('#')) throw new BadValue(`${quoted(text)}: a URL here has no part after #.`)
+  const { host, port = URL_PORTS[scheme] } = parseHost(place)
+  if (port === 0) throw new BadValue(`${quoted(text)}: a port is at least 1.`)
+  if (scheme === 'ws' || scheme === 'wss') {
+    return { scheme, host, port, path: path.startsWith('/') ? path : `/${path}` }
+  }
+  if (path !== '' && path !== '/') throw new BadValue(`${quoted(text)}: ${scheme}:// has no path.`)
+  return { scheme, host, port }
+}
+
+function schemeOf(name: string, text: string): Scheme {
+  if (Object.hasOwn(URL_PORTS, name)) return name as Scheme // just looked up
+  const known = Object.keys(URL_PORTS)
+  const words = `write one that begins with ${known.map((each) => `${each}://`).join(', ')}.`
+  if (name === '') throw new BadValue(`${quoted(text)} is not a URL: ${words}`)
+  if (name === 'https')
+    throw new BadValue(`https:// is for AMS, which comes with the next release; until then ${words}`)
+  const near = nearest(name, known)
+  throw new BadValue(`${name}:// is not known here${near === undefined ? '' : ` (did you mean ${near}://?)`}: ${words}`)
 }
 
 /** RFC 1123 names, underscores tolerated; the dot at the end too. */

@@ -127,6 +127,23 @@ test('a receiver that listens', (t) => {
   assert.deepEqual(config.daemon, { pidfile: '/p', detach: 'no' })
 })
 
+test('urls: one or several, ports by scheme, TLS by scheme', (t) => {
+  const broker = (lines: string) => {
+    const text = SENDER.replace(/^host: .*\nport: .*$/m, lines)
+    return loadSenderConfig(written(t, text), '/').config.broker
+  }
+  const many = broker('url: stomp://a, stomp+ssl://B.example.org:1/, ws://[::1]/ws?x=1,\n  WSS://c:15673')
+  assert.deepEqual(many.addresses, [
+    { scheme: 'stomp', host: 'a', port: 61613 },
+    { scheme: 'stomp+ssl', host: 'B.example.org', port: 1 },
+    { scheme: 'ws', host: '::1', port: 80, path: '/ws?x=1' },
+    { scheme: 'wss', host: 'c', port: 15673, path: '/' },
+  ])
+  assert.equal(many.useSsl, true)
+  assert.equal(broker('url: ws://a/ws').useSsl, false)
+  assert.equal(broker('url: wss://a/ws\nuse_ssl: true').useSsl, true)
+})
+
 test('the keys of the other program are not unknown: one file may serve both', (t) => {
   const both =
     SENDER.replace('capath: certificates', 'capath: certificates\ncheck_crls: true') +

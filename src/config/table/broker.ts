@@ -26,6 +26,14 @@ export const BROKER_OPTIONS: readonly Option[] = [
   },
   {
     section: 'broker',
+    key: 'url',
+    who: 'both',
+    type: 'urls',
+    meaning:
+      'Instead of host, port and use_ssl, one or several: stomp://HOST:PORT, stomp+ssl://HOST:PORT, or over WebSocket ws://HOST:PORT/PATH, wss://HOST:PORT/PATH (RabbitMQ: port 15674 or 15673, path /ws).',
+  },
+  {
+    section: 'broker',
     key: 'listen',
     who: 'receiver',
     type: 'address',
