@@ -11,6 +11,10 @@ export interface Flags {
   readonly config: string
   readonly dnFile: string
   readonly printConfig: boolean
+  readonly check: boolean
+  /** With `check`. */
+  readonly tryDestination: boolean
+  readonly json: boolean
   readonly foreground: boolean
   readonly daemon: boolean
 }
@@ -26,6 +30,9 @@ interface RawFlags {
   readonly log_config?: string
   readonly dn_file?: string
   readonly printConfig?: true
+  readonly check?: true
+  readonly tryDestination?: true
+  readonly json?: true
   readonly foreground?: true
   readonly daemon?: true
 }
@@ -52,6 +59,9 @@ export function parseFlags(name: ProgramName, program: Program): Flags | number 
     config: raw.config,
     dnFile: raw.dn_file ?? '',
     printConfig: raw.printConfig === true,
+    check: raw.check === true,
+    tryDestination: raw.tryDestination === true,
+    json: raw.json === true,
     foreground: raw.foreground === true,
     daemon: raw.daemon === true,
   }
@@ -68,6 +78,9 @@ function createCommand(name: ProgramName): Command {
     .option('-c, --config <file>', 'configuration file', `/etc/apel/${role}.cfg`)
     .option('-l, --log_config <file>', 'accepted and ignored: logging is configured in the configuration file')
     .option('--print-config', 'print the configuration in effect, without secrets, and end')
+    .option('--check', 'check configuration, keys, trust, spool and broker, change nothing, and end: 0 good, 1 not')
+    .option('--try-destination', 'with --check: try the destination too, which may make an empty queue at the broker')
+    .option('--json', 'with --check: a JSON object')
     .version(`SSM ${VERSION}`, '-v, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this help and end')
     .allowExcessArguments(false)

@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander'
 import { ERROR_KINDS, isSsmError, messageOf } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { addCertificateVerbs } from './ssmctl-certificates.js'
+import { addCheckVerb } from './ssmctl-check.js'
 import { addDemoVerb } from './ssmctl-demo.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
@@ -17,6 +18,7 @@ import { addSpoolVerbs } from './ssmctl-spool.js'
 import { VERSION } from './version.js'
 
 const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
+  addCheckVerb,
   addEnvelopeVerbs,
   addCertificateVerbs,
   addSpoolVerbs,
@@ -49,7 +51,7 @@ export async function runCtl(program: CtlProgram): Promise<number> {
 function createCommand(ctl: Ctl): Command {
   const command = new Command('ssmctl')
     .description(
-      'Look into spools, sign, verify, encrypt and decrypt messages, make throw-away certificates, see a demonstration.',
+      'Check a set-up, look into spools, sign, verify, encrypt and decrypt messages, make throw-away certificates, see a demonstration.',
     )
     .version(`SSM ${VERSION}`, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

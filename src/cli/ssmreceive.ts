@@ -22,6 +22,10 @@ import { wireReceiver, type Receiver } from './wire-receiver.js'
 export async function ssmreceive(program: Program): Promise<number> {
   const flags = parseFlags('ssmreceive', program)
   if (typeof flags === 'number') return flags
+  if (flags.check) {
+    const { runCheck } = await import('./check/run.js')
+    return await runCheck('receiver', flags, program)
+  }
   const begun = begin('ssmreceive', loadReceiverConfig, flags, program)
   if (typeof begun === 'number') return begun
   const { config, log, warnings } = begun

@@ -21,6 +21,10 @@ const EXIT_TRY_LATER = 75
 export async function ssmsend(program: Program): Promise<number> {
   const flags = parseFlags('ssmsend', program)
   if (typeof flags === 'number') return flags
+  if (flags.check) {
+    const { runCheck } = await import('./check/run.js')
+    return await runCheck('sender', flags, program)
+  }
   const begun = begin('ssmsend', loadSenderConfig, flags, program)
   if (typeof begun === 'number') return begun
   const { config, log, warnings } = begun

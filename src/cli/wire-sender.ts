@@ -2,10 +2,8 @@
  * The sender, built by hand in the order of its life: identity, recipient, spool, transport.
  */
 import type { SenderConfig } from '../config/config.js'
-import { loadRecipient } from '../crypto/keys.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { createSeal, sealWarning } from '../envelope/seal.js'
-import { SsmError } from '../errors.js'
 import type { Seal } from '../message.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
@@ -15,12 +13,12 @@ import type { SendDeps } from '../pipeline/send.js'
 import { createFailed, type Failed } from '../spool/failed.js'
 import { createMessageDirectory } from '../spool/message-directory.js'
 import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
-import { createTrust } from '../trust/trust-holder.js'
 import { createStompTransport } from '../transport/index.js'
 import { brokerSettings } from './broker-settings.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import type { Program } from './program.js'
+import { loadServerCert } from './recipient.js'
 import { lockSpool } from './single.js'
 
 /** Bytes of bodies in flight. */
@@ -143,41 +141,8 @@ async function beginRun(
 /** The certificate messages are encrypted for, checked; undefined: they are not encrypted. */
 async function findRecipient({ certificates }: SenderConfig, log: Log): Promise<Certificate | undefined> {
   const top = log.named('ssmsend')
-  const { serverCert, certificate, verifyServerCert } = certificates
-  if (serverCert === undefined) {
-    top.info('No server certificate supplied.  Will not encrypt messages.')
-    return undefined
-  }
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
-  const recipient = loadRecipient(serverCert, { now: systemClock.now(), allowWeak })
-  if (serverCert === certificate) {
-    throw new SsmError(
-      'configuration',
-      `server_cert is our own certificate ${certificate}: set it to the certificate of the final receiver`,
-    )
-  }
-  if (verifyServerCert) await assertTrusted(recipient, serverCert, certificates)
-  top.info('Messages will be encrypted using %s', recipient.subject.slash)
+  const recipient = await loadServerCert(certificates)
+  if (recipient === undefined) top.info('No server certificate supplied.  Will not encrypt messages.')
+  else top.info('Messages will be encrypted using %s', recipient.subject.slash)
   return recipient
-}
-
-/** Throws SsmError `configuration` unless the certificate's path ends in a CA of `capath`. CRLs are the receiver's business. */
-async function assertTrusted(
-  recipient: Certificate,
-  file: string,
-  { capath, allowSha1, allowWeak }: SenderConfig['certificates'],
-): Promise<void> {
-  const trust = await createTrust({
-    capath,
-    clock: systemClock,
-    allowSha1: allowSha1.includes('certificates'),
-    allowWeak: allowWeak.includes('rsa1024'),
-  })
-  const verdict = trust.judge(recipient, { at: systemClock.now(), purpose: 'any', crls: false })
-  if (verdict.verdict === 'ok') return
-  throw new SsmError(
-    'configuration',
-    `Failed to verify server certificate ${file} against CA path ${capath}: ${verdict.detail}. ` +
-      'Put its CA there, or set verify_server_cert: false.',
-  )
 }

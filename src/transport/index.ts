@@ -1,3 +1,3 @@
 /** The table of transports: a new one is a folder beside this file and a line here. */
-export { createStompTransport, type StompSettings } from './stomp/index.js'
+export { createStompTransport, probeStomp, stagesTo, type ProbeStep, type StompSettings } from './stomp/index.js'
 export { createListenerTransport, type ListenerSettings, type ListenerTransport } from './listener/index.js'

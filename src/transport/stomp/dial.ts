@@ -176,7 +176,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 }
 
 /** Null: acceptable. */
-function judgePeer(tls: TLSSocket, address: Address): SsmError | null {
+export function judgePeer(tls: TLSSocket, address: Address): SsmError | null {
   if (tls.authorized) return null
   // Node: the code when the error has one, else its message.
   const code = String(tls.authorizationError)
@@ -189,8 +189,19 @@ function judgePeer(tls: TLSSocket, address: Address): SsmError | null {
   )
 }
 
-function describe(tls: TLSSocket): string {
-  const certificate = tls.getPeerX509Certificate()
+/** Node 20 takes the certificate out of the handle when it is asked for it: the second time there is none (seen). */
+const presented = new WeakMap<TLSSocket, X509Certificate>()
+
+/** What the broker presents; undefined: nothing. */
+export function peerCertificate(tls: TLSSocket): X509Certificate | undefined {
+  const certificate = presented.get(tls) ?? tls.getPeerX509Certificate()
+  if (certificate !== undefined) presented.set(tls, certificate)
+  return certificate
+}
+
+/** The broker's certificate in words. Outside text. */
+export function describe(tls: TLSSocket): string {
+  const certificate = peerCertificate(tls)
   if (certificate === undefined) return 'it has none'
   const line = (name: string) => `/${name.split('\n').join('/')}`
   return (

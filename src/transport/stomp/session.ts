@@ -148,6 +148,16 @@ export class Session {
     )
   }
 
+  /**
+   * SEND within a transaction that is taken back at once: nothing is delivered, and the broker says what it thinks of the
+   * destination as far as it looks before a commit.
+   */
+  rehearse(): void {
+    const transaction = this.#client.begin('check')
+    this.send({ transaction: transaction.id }, Buffer.from('check'))
+    transaction.abort()
+  }
+
   /** `id` is the `ack` header of the MESSAGE in 1.2, else its `message-id`. */
   ack(id: string): void {
     this.#client.ack(this.header(id), '1')

@@ -1,0 +1,45 @@
+/** Files that the programs write beside the spool: log and pidfile. */
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { messageOf, systemCode } from '../../errors.js'
+import { livingHolder } from '../pidfile.js'
+import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
+
+export const FILE_CHECKS: readonly Check[] = [
+  { about: 'log', run: checkLog },
+  { about: 'pidfile', only: 'receiver', run: checkPidfile },
+]
+
+async function checkLog({ config: { logging } }: Subject): Promise<readonly Finding[]> {
+  const { logfile } = logging
+  const why = await whyNotWritable(logfile)
+  if (why === undefined) return [ok('log', `${logfile} can be written`)]
+  return [failed('log', `${logfile} cannot be written: ${why}`, `create ${dirname(logfile)}, writable for this user`)]
+}
+
+async function checkPidfile(subject: Subject): Promise<readonly Finding[]> {
+  if (subject.role !== 'receiver') return []
+  const { pidfile } = subject.config.daemon
+  const holder = livingHolder(pidfile, subject.program)
+  if (holder !== null) return [ok('pidfile', `${pidfile}: a receiver is running, pid ${holder}`)]
+  const why = await whyNotWritable(pidfile)
+  if (why === undefined) return [ok('pidfile', `${pidfile} can be written`)]
+  const remedy = `create ${dirname(pidfile)}, writable for this user (systemd: RuntimeDirectory=)`
+  return [warning('pidfile', `${pidfile} cannot be written: ${why}; the receiver runs without it`, remedy)]
+}
+
+/** undefined: it can be written, or made. Opens nothing. */
+async function whyNotWritable(file: string): Promise<string | undefined> {
+  try {
+    await access(file, constants.W_OK)
+    return undefined
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') return messageOf(error)
+  }
+  try {
+    await access(dirname(file), constants.W_OK | constants.X_OK)
+    return undefined
+  } catch (error) {
+    return systemCode(error) === 'ENOENT' ? `there is no directory ${dirname(file)}` : messageOf(error)
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The spool: is it there, can it be written, what waits, how much room is left, and can its file system do what is asked of
+ * it. Nothing is written to find out: hard links are judged by the type of the file system.
+ */
+import { access, constants, lstat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { messageOf, systemCode } from '../../errors.js'
+import { createDisk } from '../../os/disk.js'
+import { listIntermediate, visitDirectory } from '../../spool/listing.js'
+import { viewSpool } from '../spool-view.js'
+import { counted, failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
+import { serviceUser } from './rights.js'
+
+const ABOUT = 'spool'
+const MIB = 1024 * 1024
+/** Free space below which it is time to look, and below which nothing goes. */
+const ROOM = 1024 * MIB
+const NO_ROOM = 64 * MIB
+const FEW_INODES = 10_000
+
+export const SPOOL_CHECKS: readonly Check[] = [
+  { about: ABOUT, run: checkPlace },
+  { about: 'file system', run: checkFileSystem },
+  { about: 'backlog', run: checkBacklog },
+]
+
+async function checkPlace(subject: Subject): Promise<readonly Finding[]> {
+  const { path } = subject.config.messaging
+  const stats = await found(path)
+  if (stats === undefined) return [await absent(subject, path)]
+  if (stats.isSymbolicLink()) return [warning(ABOUT, `${path} is a symbolic link`, 'name the directory itself')]
+  if (!stats.isDirectory()) return [failed(ABOUT, `${path} is not a directory`, 'set [messaging] path')]
+  if (!(await isWritable(subject, path))) {
+    const words = `${path} cannot be written by this user`
+    return [failed(ABOUT, words, `chown it to user ${serviceUser(subject) ?? 'of the service'}, or chmod u+rwx`)]
+  }
+  const own = await found(`${path}/.ssm`)
+  if (own !== undefined && own.dev !== stats.dev) {
+    const words = `${path}/.ssm is on another file system than ${path}`
+    return [
+      failed(ABOUT, words, 'messages are moved between them by rename: unmount it, mount the whole spool instead'),
+    ]
+  }
+  return [ok(ABOUT, `${path} can be written${ownerText(subject, stats.uid)}`)]
+}
+
+function ownerText({ program }: Subject, uid: number): string {
+  return program.getuid?.() === 0 && uid !== 0 ? `; started as root, the program becomes its owner, user ${uid}` : ''
+}
+
+async function found(path: string) {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function absent({ role }: Subject, path: string): Promise<Finding> {
+  const parent = await nearest(path)
+  try {
+    await access(parent, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    return failed(
+      ABOUT,
+      `${path} does not exist and cannot be made: ${messageOf(error)}`,
+      `create it, owned by the service’s user`,
+    )
+  }
+  const who = role === 'sender' ? 'producers make it with their first message' : 'it is made at the first start'
+  return warning(ABOUT, `${path} does not exist yet; ${who}`, 'is [messaging] path right?')
+}
+
+/** The nearest directory above that exists. */
+async function nearest(path: string): Promise<string> {
+  let parent = path
+  while (parent !== dirname(parent) && (await found(parent)) === undefined) parent = dirname(parent)
+  return parent
+}
+
+/** For root, who may everything, the owner's bits count: that is who it becomes. */
+async function isWritable({ program }: Subject, path: string): Promise<boolean> {
+  const { uid, mode } = await lstat(path)
+  if (program.getuid?.() === 0 && uid !== 0) return (mode & 0o700) === 0o700
+  try {
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EACCES' || systemCode(error) === 'EROFS') return false
+    throw error
+  }
+}
+
+interface Kind {
+  readonly name: string
+  readonly level: typeof failed
+  readonly text: string
+  readonly remedy: string
+}
+
+const LOCAL = 'put the spool on a local Unix file system (ext4, xfs)'
+const NO_LINKS = { level: failed, text: 'it has no hard links, on which locks rest', remedy: LOCAL }
+const REMOTE = { level: warning, text: 'locks and fsync go over the network', remedy: LOCAL }
+
+/** By the magic number of statfs(2). Others are taken as good. */
+const KINDS: ReadonlyMap<number, Kind> = new Map([
+  [0x4d44, { name: 'FAT', ...NO_LINKS }],
+  [0x2011bab0, { name: 'exFAT', ...NO_LINKS }],
+  [0x6969, { name: 'NFS', ...REMOTE }],
+  [0xff534d42, { name: 'CIFS', ...REMOTE }],
+  [0xfe534d42, { name: 'SMB', ...REMOTE }],
+  [0x01021997, { name: '9P', ...REMOTE }],
+  [
+    0x65735546,
+    { name: 'FUSE', level: warning, text: 'many of this kind have no hard links or no fsync', remedy: LOCAL },
+  ],
+  [0x01021994, { name: 'tmpfs', level: warning, text: 'what is on it is gone after a restart', remedy: LOCAL }],
+  [0x9123683e, btrfs('btrfs')],
+  [0x794c7630, btrfs('overlay')],
+])
+
+/** Their directories do not count sub-directories in st_nlink, by which Python's dirq takes every queue for empty. */
+function btrfs(name: string): Kind {
+  const text = 'Python consumers with dirq find queues empty here: directories have no link counts'
+  return {
+    name,
+    level: warning,
+    text,
+    remedy: 'ignore this when consumers do not use python-dirq; else use ext4 or xfs',
+  }
+}
+
+async function checkFileSystem({ config: { messaging } }: Subject): Promise<readonly Finding[]> {
+  const path = await nearest(messaging.path)
+  const { type, bavail, bsize, ffree, files } = await statfs(path)
+  const free = bavail * bsize
+  const room = `${Math.floor(free / MIB)} MiB free`
+  const findings = [...unfit(path, type)]
+  if (free < NO_ROOM) findings.push(failed('disk', room, 'make room'))
+  else if (free < ROOM) findings.push(warning('disk', room, 'make room'))
+  else findings.push(ok('disk', room))
+  // Some file systems make inodes as they need them, and say 0.
+  if (files > 0 && ffree < FEW_INODES) findings.push(warning('disk', `${ffree} inodes left`, 'remove files'))
+  return findings
+}
+
+/** What the type of a file system says against it. Also said when the programs start. */
+export function unfit(path: string, type: number): readonly Finding[] {
+  const kind = KINDS.get(type)
+  return kind === undefined ? [] : [kind.level('file system', `${path} is on ${kind.name}: ${kind.text}`, kind.remedy)]
+}
+
+async function checkBacklog({ role, config: { messaging } }: Subject): Promise<readonly Finding[]> {
+  const { path } = messaging
+  const places = role === 'sender' ? [''] : ['/incoming', '/reject', '/.ssm/held']
+  const counts: string[] = []
+  for (const place of places) {
+    const count = await countIn(`${path}${place}`)
+    if (count === undefined) continue
+    const locks = await locksIn(`${path}${place}`)
+    counts.push(`${place === '' ? '' : `${place.slice(1)} `}${count}${locks > 0 ? ` (${locks} locked)` : ''}`)
+  }
+  const setAside = role === 'sender' ? await countIn(`${path}/.ssm/failed`) : 0
+  const aside = setAside === undefined || setAside === 0 ? [] : [asideText(path, setAside)]
+  return counts.length === 0 ? aside : [ok('backlog', `messages waiting: ${counts.join(', ')}`), ...aside]
+}
+
+function asideText(path: string, count: number): Finding {
+  const text = `${counted(count, 'message')} could not be sent and ${count === 1 ? 'was' : 'were'} set aside`
+  return warning('backlog', text, `ssmctl spool list ${path}/.ssm/failed`)
+}
+
+async function countIn(path: string): Promise<number | undefined> {
+  if ((await found(path))?.isDirectory() !== true) return undefined
+  return await (await viewSpool(createDisk(), path)).count()
+}
+
+/** Locks of all kinds of queues: `NAME.lck`, and the directory `locked` of an element with fields, which is not counted. */
+async function locksIn(path: string): Promise<number> {
+  const disk = createDisk()
+  let locks = 0
+  for (const directory of await listIntermediate(disk, path)) {
+    await visitDirectory(disk, `${path}/${directory}`, ({ name }) => {
+      if (name.toString('latin1').endsWith('.lck')) locks += 1
+    })
+  }
+  return locks
+}
