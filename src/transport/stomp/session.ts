@@ -274,7 +274,12 @@ export class Session {
   #onConnected(frame: Frame): void {
     const version = frame.headers.get('version') ?? '1.0'
     if (!isVersion(version)) {
-      this.end(new SsmError('not-the-protocol', `${this.#origin.where}: the broker speaks STOMP ${version}`))
+      this.end(
+        new SsmError(
+          'not-the-protocol',
+          `${this.#origin.where}: the broker speaks STOMP ${version}, we speak 1.0, 1.1, 1.2`,
+        ),
+      )
       return
     }
     this.version = version
@@ -311,9 +316,7 @@ export class Session {
       return
     }
     const stranger = recogniseStranger(this.#socket.first) ?? `${error.message}, ${quote(this.#socket.first)}`
-    this.end(
-      new SsmError('not-the-protocol', `${where}: what answers is not a STOMP broker: ${stranger}`, { cause: error }),
-    )
+    this.end(new SsmError('not-the-protocol', notABroker(where, stranger), { cause: error }))
   }
 
   /** Instead of CONNECTED nothing came, or a few bytes that tell enough. */
@@ -323,7 +326,7 @@ export class Session {
     // A broker that drops our certificate may reset the connection before its alert is read.
     const doubt = ownName === null ? '' : `; it may not accept our certificate ${ownName}`
     if (stranger === null) return new SsmError('unreachable', `${where}: ${what}${doubt}`)
-    return new SsmError('not-the-protocol', `${where}: what answers is not a STOMP broker: ${stranger}`)
+    return new SsmError('not-the-protocol', notABroker(where, stranger))
   }
 
   #closed(error: Error | null): void {
@@ -391,6 +394,10 @@ export class Session {
       this.end(isSsmError(error) ? error : new SsmError('internal', messageOf(error), { cause: error }))
     }
   }
+}
+
+function notABroker(where: string, seen: string): string {
+  return `${where}: what answers is not a STOMP broker: ${seen}; set [broker] port (or url) to where it speaks STOMP`
 }
 
 function quote(first: Buffer): string {
