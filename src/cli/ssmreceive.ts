@@ -80,6 +80,7 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
   })
   await using _refreshing = await createRefreshing(receiver, log, program, stopping.stop)
   tellParent(program, { ssm: 'ready', exit: 0 })
+  await purge(receiver, log)
   const done = supervise(
     {
       transport: receiver.transport,
@@ -97,4 +98,13 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
     })
   })
   await Promise.race([done, forced])
+}
+
+/** Trouble with purging is no reason not to receive: the disk may be full of what a purge would remove. */
+async function purge(receiver: Receiver, log: Log): Promise<void> {
+  try {
+    await receiver.purge()
+  } catch (error) {
+    log.named('ssm.ssm2').warning('Tidying the spools failed: %s', explained(error))
+  }
 }

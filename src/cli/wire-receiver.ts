@@ -42,6 +42,8 @@ export interface Receiver extends AsyncDisposable {
   readonly transport: Transport
   readonly open: Open
   readonly place: Place
+  /** Removes what killed runs left unfinished, and dead locks. Throws SsmError `disk`. */
+  purge(): Promise<void>
   /** Reads DNs, CA directory and host certificate again. Never throws for what stays in use. */
   reload(): Promise<void>
   judgeHeld(stop: AbortSignal): Promise<number>
@@ -66,38 +68,51 @@ export async function wireReceiver(
   const disk = createDisk()
   const unlock = await lockPath(config, disk, top)
   const spools = openSpools(messaging.path, disk)
-  const open = createOpen({
-    trust: () => trust.store,
-    dns: () => trust.dns,
-    crls: certificates.checkCrls,
-    binary: messaging.binary,
-    decryption: () => pair.all(),
-    maxMessageSize: messaging.maxMessageSize,
-    allowSha1: certificates.allowSha1.includes('messages'),
-    allowWeak,
-    clock: systemClock,
-  })
+  const open = createJudgeOf(config, pair, trust, log.named('ssm.crypto'))
   const place = createPlace({ places: spools, log: log.named('ssm.ssm2'), printable, now: () => systemClock.now() })
-  const judge = createJudge({ open, log: log.named('ssm.crypto') })
   return {
     transport: createTransport(config, pair, trust, program, { log: log.named('ssm.ssm2'), clock: systemClock }),
-    open: judge,
+    open,
     place,
+    async purge() {
+      for (const queue of [spools.incoming, spools.reject, spools.held]) await queue.purge()
+    },
     async reload() {
       await pair.reload()
       await trust.reload()
     },
     judgeHeld: (stop) =>
-      judgeHeld(
-        { held: spools.held, open: judge, place, log: top, now: () => systemClock.now(), keep: HOLD_KEEP },
-        stop,
-      ),
+      judgeHeld({ held: spools.held, open, place, log: top, now: () => systemClock.now(), keep: HOLD_KEEP }, stop),
     async watch(onChange) {
       const watcher = await watch(certificates.capath, onChange, CA_DIRECTORY)
       return () => watcher.close()
     },
     [Symbol.asyncDispose]: unlock,
   }
+}
+
+/** Opens with what is trusted at that moment; a bug of ours becomes a verdict. */
+function createJudgeOf(
+  { certificates, messaging }: ReceiverConfig,
+  pair: HostPair,
+  trust: ReceiverTrust,
+  log: Logger,
+): Open {
+  const open = createOpen({
+    trust: () => trust.store,
+    dns: () => trust.dns,
+    crls: certificates.checkCrls,
+    binary: messaging.binary,
+    decryption: () => {
+      log.info('Decrypting message.')
+      return pair.all()
+    },
+    maxMessageSize: messaging.maxMessageSize,
+    allowSha1: certificates.allowSha1.includes('messages'),
+    allowWeak: certificates.allowWeak.includes('rsa1024'),
+    clock: systemClock,
+  })
+  return createJudge({ open, log })
 }
 
 /** One receiver a path: exactly-once rests on it. Resolves with the release. */

@@ -55,7 +55,7 @@ export function createOpen(settings: OpenSettings): Open {
     if (wire.length > settings.maxMessageSize) {
       return no('too-large', `the message has ${wire.length} bytes, max_message_size is ${settings.maxMessageSize}`)
     }
-    const message = takeApart(asBuffer(wire), settings.decryption?.() ?? [])
+    const message = takeApart(asBuffer(wire), settings.decryption ?? (() => []))
     if (isRefusal(message)) return no(message.refused, message.detail)
     const verified = verify(message, settings, readCertificate)
     if ('verdict' in verified) return verified

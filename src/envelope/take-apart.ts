@@ -31,13 +31,13 @@ const UNDECRYPTABLE: Refusal = {
   detail: 'it is not encrypted for our certificate, or it is damaged, or there is no signed message inside',
 }
 
-/** Takes a message apart, decrypting it with one of `pairs` when its outer header says that it is encrypted. */
-export function takeApart(wire: Buffer, pairs: readonly DecryptionPair[]): SignedMessage | Refusal {
+/** Takes a message apart, decrypting it with one of `pairs` when its outer header says that it is encrypted: only then they are asked for. */
+export function takeApart(wire: Buffer, pairs: () => readonly DecryptionPair[]): SignedMessage | Refusal {
   return refusing(() => {
     const smime = parseSmime(wire)
     if (smime.kind === 'other') return { refused: 'not-smime', detail: `not an S/MIME signed message: ${smime.detail}` }
     if (kindOf(smime) === 'signed') return signedMessage(smime)
-    const plain = decryptWire(smime.cms, pairs)
+    const plain = decryptWire(smime.cms, pairs())
     return plain === undefined ? UNDECRYPTABLE : innerMessage(plain)
   })
 }

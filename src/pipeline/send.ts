@@ -48,6 +48,7 @@ const LOSSES_IN_A_ROW = 6
 
 /** Sends everything that waits. One pass; ends when the spool has been seen to its end or `stop` fires. */
 export async function sendAll(deps: SendDeps, signals: SendSignals): Promise<SendReport> {
+  deps.log.info('Found %s messages.', await deps.outgoing.count())
   const run = new SendRun(deps, signals)
   await run.go()
   return run.report
