@@ -101,7 +101,7 @@ export type Opened =
       readonly reason: Reason
       /** One sentence for the operator. May contain outside text. */
       readonly detail: string
-      /** Known only when the signature was verified. */
+      /** Known only when the signature and the path of its certificate were verified. */
       readonly signer?: Dn
       /** `hold` only: the CA whose data are missing, for the quota. */
       readonly ca?: string

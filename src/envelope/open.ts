@@ -133,7 +133,7 @@ function digestOf(digest: DigestName, bytes: Buffer): Buffer {
   return createHash(digest).update(bytes).digest()
 }
 
-/** Undefined when the path is good. */
+/** Undefined when the path is good. Otherwise nobody vouches for the name in the certificate: it is not given as signer. */
 function judgePath({ certificate, others }: Verified, settings: OpenSettings): No | undefined {
   const verdict = settings.trust().judge(certificate, {
     candidates: others,
@@ -143,7 +143,7 @@ function judgePath({ certificate, others }: Verified, settings: OpenSettings): N
   })
   if (verdict.verdict === 'ok') return undefined
   const { reason, detail, ca } = verdict
-  return { verdict: verdict.verdict, reason, detail, signer: certificate.subject, ...(ca === undefined ? {} : { ca }) }
+  return { verdict: verdict.verdict, reason, detail, ...(ca === undefined ? {} : { ca }) }
 }
 
 function judgeContent(message: SignedMessage, { certificate, signer }: Verified, settings: OpenSettings): Opened {
