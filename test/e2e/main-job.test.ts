@@ -5,11 +5,11 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { need } from '../kit/need.js'
-import { startRabbitmq } from '../kit/rabbitmq.js'
+import { BROKERS } from '../kit/brokers.js'
 import { fillOutgoing, TEXT_KINDS } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, freePort, type Sections, type Site } from '../kit/site.js'
+import { brokerTls } from '../kit/transport.js'
 
 const EVERY_KIND = [...TEXT_KINDS, 'binary'] as const
 const BINARY: Sections = { messaging: { binary: true } }
@@ -40,24 +40,22 @@ function compare(expected: readonly Buffer[], got: readonly Buffer[]) {
 
 const bodies = (site: Site): Buffer[] => site.incoming().map(({ body }) => body!)
 
-test(
-  '1 000 messages through RabbitMQ, restarted in the middle: none lost, all identical',
-  { skip: need('rabbitmq') },
-  async (t) => {
-    await using broker = await startRabbitmq()
+for (const { name, skip, start } of BROKERS) {
+  test(`1 000 messages through ${name}, restarted in the middle: none lost, all identical`, { skip }, async (t) => {
+    await using broker = await start()
     const site = createSite(scratch(t), broker.port)
     site.configure({ both: BINARY })
     const sent = fillOutgoing(site.outgoing, 1000, EVERY_KIND)
     const receiver = site.startReceiver()
     const sending = site.send()
-    await eventually('a third arrived', () => site.incoming().length > 333)
+    await eventually('a third arrived', () => site.countIncoming() > 333)
     await broker.stop()
     await broker.start()
     const first = await sending
     for (let run = 0; left(site.outgoing) > 0 && run < 5; run++) await site.send()
     assert.ok([0, 75].includes(first.code ?? -1), first.stdout + first.stderr)
     assert.equal(left(site.outgoing), 0)
-    await eventually('all arrived', () => compare(sent, bodies(site)).lost === 0, 60)
+    await eventually('all arrived', () => site.countIncoming() >= 1000 && compare(sent, bodies(site)).lost === 0, 60)
     const ended = await receiver.stop()
     assert.equal(ended.code, 0, ended.stderr)
     const { lost, foreign, doubled } = compare(sent, bodies(site))
@@ -65,40 +63,35 @@ test(
     t.diagnostic(`doubled: ${doubled}`)
     assert.deepEqual(site.reject(), [])
     assert.ok(site.incoming().every(({ signer }) => signer?.toString() === site.pki.host.dn))
-  },
-)
+  })
 
-test('TLS with client certificates through RabbitMQ, EC key, encrypted', { skip: need('rabbitmq') }, async (t) => {
-  const dir = scratch(t)
-  const site = createSite(dir, 0)
-  const { pki } = site
-  const ca = join(
-    pki.capath,
-    readdirSync(pki.capath).find((name) => name.endsWith('.0'))!,
-  )
-  await using broker = await startRabbitmq({
-    tls: { ca, certificate: pki.other.certificateFile, key: pki.other.keyFile },
-    users: { 'CN=ec.example.org,O=Test,C=XX': '', 'CN=other.example.org,O=Test,C=XX': '' },
+  test(`TLS with client certificates through ${name}, EC key, encrypted`, { skip }, async (t) => {
+    const site = createSite(scratch(t), 0)
+    const { pki } = site
+    await using broker = await start({
+      tls: brokerTls(pki, pki.other),
+      users: { 'CN=ec.example.org,O=Test,C=XX': '', 'CN=other.example.org,O=Test,C=XX': '' },
+    })
+    site.allow(pki.ec)
+    const certificates = {
+      certificate: pki.ec.certificateFile,
+      key: pki.ec.keyFile,
+      server_cert: pki.other.certificateFile,
+    }
+    site.configure({
+      both: { broker: { port: broker.tlsPort, use_ssl: true } },
+      sender: { certificates },
+    })
+    const sent = fillOutgoing(site.outgoing, 200, TEXT_KINDS)
+    const receiver = site.startReceiver()
+    const ended = await site.send()
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr + site.log('ssmsend'))
+    await eventually('all arrived', () => site.countIncoming() >= 200)
+    await receiver.stop()
+    assert.deepEqual(compare(sent, bodies(site)), { lost: 0, foreign: 0, doubled: 0 })
+    assert.ok(site.incoming().every(({ signer }) => signer?.toString() === pki.ec.dn))
   })
-  site.allow(pki.ec)
-  const certificates = {
-    certificate: pki.ec.certificateFile,
-    key: pki.ec.keyFile,
-    server_cert: pki.other.certificateFile,
-  }
-  site.configure({
-    both: { broker: { port: broker.tlsPort, use_ssl: true } },
-    sender: { certificates },
-  })
-  const sent = fillOutgoing(site.outgoing, 200, TEXT_KINDS)
-  const receiver = site.startReceiver()
-  const ended = await site.send()
-  assert.equal(ended.code, 0, ended.stdout + ended.stderr + site.log('ssmsend'))
-  await eventually('all arrived', () => site.incoming().length >= 200)
-  await receiver.stop()
-  assert.deepEqual(compare(sent, bodies(site)), { lost: 0, foreign: 0, doubled: 0 })
-  assert.ok(site.incoming().every(({ signer }) => signer?.toString() === pki.ec.dn))
-})
+}
 
 for (const [name, tls, encrypted, key] of [
   ['plain, signed, RSA', false, false, 'host'],

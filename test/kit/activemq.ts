@@ -45,6 +45,8 @@ export interface ActiveMqOptions extends Pick<RabbitOptions, 'tls' | 'users'> {
   readonly nio?: boolean
   /** More parameters of the connectors (`name=value`). */
   readonly extra?: readonly string[]
+  /** More flags for Java; the last of a kind counts (`-XX:TieredStopAtLevel=4` for measuring: slower to start, then faster). */
+  readonly java?: readonly string[]
 }
 
 export type ActiveMq = Pick<Rabbit, 'port' | 'tlsPort' | 'folder' | 'stop' | 'kill' | 'start' | 'log'> & AsyncDisposable
@@ -56,9 +58,12 @@ export async function startActivemq(options: ActiveMqOptions = {}): Promise<Acti
   const ports = options.tls === undefined ? [port!] : [port!, tlsPort!]
   let broker: ChildProcess | undefined
   const start = async () => {
-    broker = launch(folder)
+    broker = launch(folder, options.java)
     await answering(ports, broker, folder)
   }
+  // A test that throws outside of its `using` must not leave a broker behind.
+  const abandon = () => broker?.kill('SIGKILL')
+  process.once('exit', abandon)
   const end = async (signal: NodeJS.Signals) => {
     if (broker !== undefined) await endChild(broker, signal)
     broker = undefined
@@ -73,6 +78,7 @@ export async function startActivemq(options: ActiveMqOptions = {}): Promise<Acti
     log: () => readFile(join(folder, 'log'), 'utf8'),
     async [Symbol.asyncDispose]() {
       await end('SIGKILL')
+      process.off('exit', abandon)
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -87,14 +93,14 @@ export async function startActivemq(options: ActiveMqOptions = {}): Promise<Acti
   return activemq
 }
 
-function launch(folder: string): ChildProcess {
+function launch(folder: string, flags: readonly string[] = []): ChildProcess {
   const log = openSync(join(folder, 'log'), 'a', 0o600)
   try {
     return spawn(
       programPath('java'),
       [
         // Small, and quick to start rather than fast in the long run.
-        ...['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'],
+        ...['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', ...flags],
         `-Djava.io.tmpdir=${join(folder, 'tmp')}`,
         `-Djava.security.auth.login.config=${join(folder, 'login.config')}`,
         `-Dactivemq.home=${folder}`,

@@ -22,5 +22,10 @@ export interface BrokerKind {
 
 export const BROKERS: readonly BrokerKind[] = [
   { name: 'RabbitMQ', skip: need('rabbitmq'), start: startRabbitmq },
-  { name: 'ActiveMQ', skip: need('activemq', 'openssl'), start: startActivemq },
+  {
+    name: 'ActiveMQ',
+    skip: need('activemq', 'openssl'),
+    // The other connectors are those of the transport's tests.
+    start: (options) => startActivemq({ ...options, nio: true }),
+  },
 ]
