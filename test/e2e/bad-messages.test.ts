@@ -32,7 +32,8 @@ async function publish(port: number, messages: readonly Numbered[]): Promise<voi
   await using client = await connectStomp(port)
   assert.match(await client.greet('accept-version:1.2', 'host:/', 'login:guest', 'passcode:guest'), /^CONNECTED/)
   for (const [n, message] of messages.entries()) client.send(frame(message, n))
-  for (let n = 0; n < messages.length; n++) assert.match(await client.next(30_000), /^RECEIPT\nreceipt-id:r\d+\n/)
+  let answers = 0
+  while (answers++ < messages.length) assert.match(await client.next(30_000), /^RECEIPT\nreceipt-id:r\d+\n/)
 }
 
 async function badAmongGood(site: Site, port: number, receiver: Running, listens: boolean): Promise<void> {
@@ -68,7 +69,8 @@ async function badAmongGood(site: Site, port: number, receiver: Running, listens
   assert.deepEqual(wrong, [])
   // eslint-disable-next-line no-control-regex -- none of them may be stored
   const control = /[\x00-\x1f\x7f\u202e]/
-  for (const { error, signer, empaid } of reject.values()) assert.doesNotMatch(`${error}${signer}${empaid}`, control)
+  for (const { error, signer, empaid } of reject.values())
+    assert.doesNotMatch([error, signer, empaid].join(''), control)
   const log = site.log('ssmreceive')
   // eslint-disable-next-line no-control-regex -- none of them may be printed
   assert.doesNotMatch(log, /[\x00-\x09\x0b-\x1f\x7f\u202e]/)

@@ -11,6 +11,7 @@ import { CONTENTS } from '../envelope/scene.js'
 import { hasPythonSsm, needPythonSsm, pythonSend, startPythonReceiver, startPythonSender } from '../kit/python-ssm.js'
 import { need } from '../kit/need.js'
 import { startRabbitmq, type Rabbit, type RabbitOptions } from '../kit/rabbitmq.js'
+import { elementsLeft } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, freePort, type Site } from '../kit/site.js'
 
@@ -52,12 +53,6 @@ function fill(outgoing: string, contents: readonly Buffer[]): void {
   for (const [n, body] of contents.entries()) {
     writeFileSync(join(folder, `68000000${n.toString(16).padStart(5, '0')}a`), body)
   }
-}
-
-function elementsLeft(outgoing: string): string[] {
-  return readdirSync(outgoing)
-    .filter((name) => /^[0-9a-f]{8}$/.test(name))
-    .flatMap((folder) => readdirSync(join(outgoing, folder)))
 }
 
 /** Both ways over one set of configuration files; `endpoint` is what the ends connect to. */

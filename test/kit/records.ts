@@ -1,7 +1,7 @@
 /**
  * Contents for end-to-end tests: 10 KB records of every kind that ever got lost or changed on the way.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const KINDS = [
@@ -54,4 +54,11 @@ export function fillOutgoing(outgoing: string, count: number, kinds: readonly Re
     writeFileSync(join(folder, `${seconds.toString(16).padStart(8, '0')}${n.toString(16).padStart(5, '0')}a`), body)
     return body
   })
+}
+
+/** Names in the folders of an outgoing dirq: elements and their locks. */
+export function elementsLeft(outgoing: string): string[] {
+  return readdirSync(outgoing)
+    .filter((name) => /^[0-9a-f]{8}$/.test(name))
+    .flatMap((folder) => readdirSync(join(outgoing, folder)))
 }

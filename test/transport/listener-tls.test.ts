@@ -170,3 +170,15 @@ test('dispose ends handshakes and sessions', async () => {
   await listening[Symbol.asyncDispose]()
   await client.closed()
 })
+
+test('a client that leaves in the middle of the handshake gives its place back at once', async () => {
+  await using listening = await openListening({ ...settings(), maxConnections: 1 })
+  const socket = connectPlain({ host: '127.0.0.1', port: listening.port })
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.end('\x16\x03\x01\x02\x00\x01', 'latin1')
+  socket.resume()
+  await closed
+  await using client = await connectStomp(listening.port, pair(pki.other))
+  assert.match(await client.greet('accept-version:1.2'), /^CONNECTED/)
+  assert.match(listening.log.join('\n'), /refused: closed during the TLS handshake/)
+})

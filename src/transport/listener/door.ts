@@ -68,12 +68,15 @@ function handshake(socket: TLSSocket): Promise<void> {
       socket.destroy()
       reject(error)
     }
+    const left = () => {
+      failed(new Error('closed during the TLS handshake'))
+    }
     socket.once('error', failed)
-    socket.once('close', () => {
-      reject(new Error('closed during the TLS handshake'))
-    })
+    socket.once('close', left)
+    // A client that goes in the middle only half-closes for us, and nothing more would come of it.
+    socket.once('end', left)
     socket.once('secure', () => {
-      socket.off('error', failed)
+      socket.off('error', failed).off('close', left).off('end', left)
       // Until a session takes over: an error must never be without a listener.
       socket.on('error', () => undefined)
       // Renegotiation costs us more than the client, and would change who it is.
