@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, RoomRules>> = {
   config: { values: ['os', 'errors'], types: ['transport'], packages: [], node: ['path', 'buffer', 'net'] },
   // `message` for the table of reasons: how the error field of a reject begins is looked up there.
   pipeline: { values: ['os/clock', 'errors', 'message'], types: every, packages: [], node: ['crypto', 'buffer'] },
-  cli: { values: [...every, 'pipeline'], types: [], packages: ['commander'], node: ['*'] },
+  cli: { values: [...every, 'pipeline'], types: [], packages: ['commander', 'cli-progress'], node: ['*'] },
   bin: { values: ['cli'], types: [], packages: [], node: [] },
   // The library for other programs: export lines only.
   index: { values: [...every], types: [], packages: [], node: [] },

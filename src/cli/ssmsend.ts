@@ -11,6 +11,7 @@ import { sendAll, type SendReport } from '../pipeline/send.js'
 import { begin, exitOf, explained, sayBeginning } from './begin.js'
 import { parseFlags } from './flags.js'
 import type { Program } from './program.js'
+import { createProgress } from './progress.js'
 import { createStopping } from './stopping.js'
 import { wireSender } from './wire-sender.js'
 
@@ -52,12 +53,14 @@ async function run(config: SenderConfig, log: Log, program: Program): Promise<nu
   })
   try {
     await using sender = await wireSender(config, log, program)
-    if ((await sender.outgoing.count()) === 0) {
+    const waiting = await sender.outgoing.count()
+    if (waiting === 0) {
       top.info('No messages found to send.')
       return 0
     }
     await sender.begin()
-    const report = await sendAll(sender, stopping)
+    using progress = await createProgress(waiting, config.logging.console, program.stderr)
+    const report = await sendAll({ ...sender, onProgress: progress.at }, stopping)
     queues.info('Tidying message directory.')
     await sender.outgoing.purge()
     sayReport(report, log)

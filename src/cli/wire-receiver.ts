@@ -23,6 +23,7 @@ import { brokerSettings } from './broker-settings.js'
 import { createTlsMaterial } from './broker-trust.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
+import { warnOfPlace } from './place-warnings.js'
 import { createPeerJudge, createReceiverTrust, type ReceiverTrust } from './receiver-trust.js'
 import type { Program } from './program.js'
 import { lockSpool } from './single.js'
@@ -65,6 +66,7 @@ export async function wireReceiver(
   top.info('Fetching valid DNs.')
   const trust = await createReceiverTrust(certificates, dnFile, log, systemClock)
   becomeOwner(messaging.path, program)
+  warnOfPlace('receiver', messaging.path, program, top)
   const disk = createDisk()
   const unlock = await lockPath(config, disk, top)
   const spools = openSpools(messaging.path, disk)

@@ -17,6 +17,7 @@ import { createStompTransport } from '../transport/index.js'
 import { brokerSettings } from './broker-settings.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
+import { warnOfPlace } from './place-warnings.js'
 import type { Program } from './program.js'
 import { loadServerCert } from './recipient.js'
 import { lockSpool } from './single.js'
@@ -48,6 +49,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   const unreadable = sealWarning({ certificate, key })
   if (unreadable !== undefined) top.warning('%s', { message: unreadable })
   becomeOwner(messaging.path, program)
+  warnOfPlace('sender', messaging.path, program, top)
   const spool = openOutgoing(config, log)
   const ending: (() => Promise<void>)[] = []
   return {

@@ -23,6 +23,8 @@ export interface SendDeps {
   readonly window: Window
   readonly log: Logger
   readonly clock: Clock
+  /** Called after each message, with the numbers so far. Must not throw. */
+  readonly onProgress?: (report: Readonly<SendReport>) => void
 }
 
 /** `stop`: take no new message. `force`: give up those in flight too. */
@@ -162,6 +164,7 @@ class SendRun {
       this.#trouble(id, error)
     } finally {
       if (outcome !== 'refused') await claim?.release().catch((error: unknown) => (this.#fatal ??= errorOf(error)))
+      this.#deps.onProgress?.(this.report)
     }
   }
 

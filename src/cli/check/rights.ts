@@ -41,7 +41,7 @@ export function rightsOf(role: Subject['role'], path: string, user: number): rea
   const found: Finding[] = []
   const inner = role === 'receiver' ? ['incoming', 'reject', '.ssm'] : ['.ssm']
   for (const name of inner) found.push(...judge(`${path}/${name}`, user, failed))
-  // Producers in a common group may write into an outgoing spool: what they gain by it is to have messages sent.
+  // Producers in a common group may write into an outgoing spool.
   found.push(...judge(path, user, role === 'receiver' ? failed : warning))
   for (let parent = dirname(path); ; parent = dirname(parent)) {
     found.push(...judge(parent, user, failed))
@@ -49,6 +49,7 @@ export function rightsOf(role: Subject['role'], path: string, user: number): rea
   }
 }
 
+/** `level`: of what a group or another owner may do; what everybody may do is always wrong. */
 function judge(path: string, user: number, level: typeof failed): readonly Finding[] {
   const stats = find(path)
   // A link's own mode says nothing; where it leads is looked at through its parents only.
@@ -66,7 +67,7 @@ function judge(path: string, user: number, level: typeof failed): readonly Findi
     const text = `${path} can be written by ${who} (sticky: what is ours in it is safe, what is not there yet is not)`
     return [warning(ABOUT, text, 'keep spools below a directory of the service alone')]
   }
-  return [level(ABOUT, `${path} can be written by ${who}`, remedy)]
+  return [(others ? failed : level)(ABOUT, `${path} can be written by ${who}`, remedy)]
 }
 
 /** A group of nobody else: Debian and Fedora give each user one, and directories made with umask 0002 are writable for it. */
