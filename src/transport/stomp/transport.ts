@@ -4,6 +4,7 @@
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { TlsMaterial, Transport, TransportDeps } from '../port.js'
 import { dial, ownName } from './dial.js'
+import { createHealth, type Health } from './health.js'
 import { StompPublisher } from './publisher.js'
 import { Session, type SessionUser } from './session.js'
 import {
@@ -20,17 +21,18 @@ import { within } from './within.js'
 
 /** A transport to the broker at `settings.addresses`. Opens nothing yet. */
 export function createStompTransport(settings: StompSettings, deps: TransportDeps): Transport {
+  const health = createHealth(settings.addresses, deps.clock)
   return {
     async openPublisher(signal) {
       const publisher = new StompPublisher(deps)
       // Receipts and errors are all that a sender receives.
-      publisher.attach(await openSession(settings, deps, publisher, KEPT_OF_OVERSIZED, signal))
+      publisher.attach(await openSession(settings, health, deps, publisher, KEPT_OF_OVERSIZED, signal))
       deps.log.info('Will send messages to: %s', settings.destination)
       return publisher
     },
     async openSubscriber(signal) {
       const subscriber = new StompSubscriber(deps, settings.window, signal)
-      subscriber.attach(await openSession(settings, deps, subscriber, settings.maxMessageSize, signal))
+      subscriber.attach(await openSession(settings, health, deps, subscriber, settings.maxMessageSize, signal))
       deps.log.info('Subscribing to: %s', settings.destination)
       return subscriber
     },
@@ -39,18 +41,23 @@ export function createStompTransport(settings: StompSettings, deps: TransportDep
 
 async function openSession(
   settings: StompSettings,
+  health: Health,
   deps: TransportDeps,
   user: SessionUser,
   maxBody: number,
   signal: AbortSignal,
 ): Promise<Session> {
   const failures: SsmError[] = []
-  for (const address of settings.addresses) {
+  for (const address of health.inOrder()) {
     try {
-      return await openAddress(address, settings, deps, user, maxBody, signal)
+      const session = await openAddress(address, settings, deps, user, maxBody, signal)
+      health.worked(address)
+      return session
     } catch (error) {
       if (!isSsmError(error) || error.code === 'aborted' || error.code === 'configuration') throw error
-      deps.log.warning('Failed to connect to %s:%s: %s', address.host, address.port, error)
+      const { host, port } = address
+      deps.log.warning('Failed to connect to %s:%s: %s', host.includes(':') ? `[${host}]` : host, port, error)
+      health.failed(address)
       failures.push(error)
     }
   }

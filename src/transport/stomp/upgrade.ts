@@ -146,11 +146,7 @@ function judgeHandshake(error: Error, where: string, own: string | null): SsmErr
   const code = systemCode(error)
   if (code?.startsWith('HPE_') === true) {
     const first = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
-    const stranger = /^(?:ERROR|CONNECTED)\r?\n/.test(first.toString('latin1', 0, 64))
-      ? 'it is a STOMP port: use stomp:// or stomp+ssl:// in [broker] url'
-      : recogniseStranger(first.subarray(0, 64))
-    const words = stranger === null ? '' : `: ${stranger}`
-    return new SsmError('not-the-protocol', `${where}: what answers is not a web server${words}`, { cause: error })
+    return new SsmError('not-the-protocol', `${where}: ${describeStranger(first, error)}`, { cause: error })
   }
   // The library's own words, for an answer 101 that is wrong, come without a code.
   if (code === undefined && !isSsmError(error)) {
@@ -158,6 +154,17 @@ function judgeHandshake(error: Error, where: string, own: string | null): SsmErr
     return new SsmError('not-the-protocol', `${where}: ${words}`, { cause: error })
   }
   return judgeSocketError(error, where, own)
+}
+
+function describeStranger(first: Buffer, error: Error): string {
+  const begin = first.toString('latin1', 0, 64)
+  // The packet that the parser failed at need not be the first one.
+  if (begin.startsWith('HTTP/') || systemCode(error) === 'HPE_HEADER_OVERFLOW') {
+    return `the answer of the web server cannot be read (${messageOf(error)})`
+  }
+  if (/^(?:ERROR|CONNECTED)\r?\n/.test(begin)) return 'it is a STOMP port: use stomp:// or stomp+ssl:// in [broker] url'
+  const stranger = recogniseStranger(first)
+  return `what answers is not a web server${stranger === null ? '' : `: ${stranger}`}`
 }
 
 function warnOfSkew({ headers: { date } }: HttpResponse, where: string, { log, clock }: TransportDeps): void {
