@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { testKey, type TestHost } from '../kit/ca.js'
 import { sealed } from '../kit/bad-messages.js'
 import { startHoldingBroker } from '../kit/holding-broker.js'
@@ -225,7 +225,8 @@ describe('ssmreceive', () => {
     const shown = async (): Promise<string> => {
       const tls = { cert: readFileSync(host.certificateFile), key: readFileSync(host.keyFile) }
       await using client = await connectStomp(port, tls)
-      return (client.socket as TLSSocket).getPeerX509Certificate()?.fingerprint256 ?? ''
+      assert.ok(client.socket instanceof TLSSocket)
+      return client.socket.getPeerX509Certificate()?.fingerprint256 ?? ''
     }
     const first = await shown()
     site.pki.add('other', { key: testKey('rsa2048', 5) })

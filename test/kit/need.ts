@@ -31,6 +31,9 @@ function runs(program: string, ...args: readonly string[]): boolean {
 
 const onPath = (program: string) => () => findProgram(program) !== undefined
 
+/** In a mount namespace of its own, so that nothing is left. */
+const mounts = (): boolean => runs('unshare', '--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt')
+
 const NEEDS = {
   // Only its jars count: the kit starts them itself.
   activemq: {
@@ -50,6 +53,8 @@ const NEEDS = {
   rpmspec: { install: 'rpm', present: onPath('rpmspec') },
   git: { install: 'git', present: onPath('git') },
   root: { install: 'the rights of root: run the tests as root', present: () => process.getuid?.() === 0 },
+  // Containers often forbid it to root too.
+  mount: { install: 'the right to mount: run the tests as root with CAP_SYS_ADMIN', present: mounts },
 } as const satisfies Record<string, Need>
 
 export type NeedName = keyof typeof NEEDS
