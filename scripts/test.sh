@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything that can be checked on this machine: sh scripts/test.sh [--install] [TEST FOLDER|FILE …]
 #
-# Needs Node.js. Tests against other programs (RabbitMQ, python-dirq, OpenSSL, …) are skipped, loudly, when those are
+# Needs Node.js. Tests against other programs (RabbitMQ, ActiveMQ, python-dirq, OpenSSL, …) are skipped, loudly, when those are
 # missing. With --install, or with CI=true, the missing Debian packages are installed first, in a way that starts no
 # service, and then a skip is a failure.
 set -eu
