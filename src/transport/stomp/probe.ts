@@ -41,6 +41,8 @@ export interface ProbeStep {
  */
 export type Rehearsal = 'send' | 'receive'
 
+/** RabbitMQ 3.10 makes the queue of a SEND on the side: a DISCONNECT right behind it overtakes the refusal (seen). */
+const OBJECTION_MS = 1_000
 const DAY_MS = 24 * 3600 * 1000
 const SOON_MS = 30 * DAY_MS
 
@@ -82,7 +84,7 @@ export async function* probeStomp(
     await session.connect(signal)
     yield { stage: 'login', text: `STOMP ${session.version}, accepted as ${identity(settings, own)}` }
     if (rehearsal === null) return
-    await rehearse(session, rehearsal)
+    await rehearse(session, rehearsal, (ms) => deps.clock.sleep(ms, signal))
     if (visitor.reason !== null) throw visitor.reason
     yield { stage: 'destination', text: REHEARSED[rehearsal] }
   } finally {
@@ -92,13 +94,14 @@ export async function* probeStomp(
 }
 
 const REHEARSED: Readonly<Record<Rehearsal, string>> = {
-  send: 'the broker took a message in a transaction, which was taken back (RabbitMQ does not look at the right to write before a message is really sent)',
-  receive: 'the broker accepted a subscription, which was ended again',
+  send: 'no objection to a message in a transaction, which was taken back (RabbitMQ does not look at the right to write before a message is really sent)',
+  receive: 'no objection to a subscription, which was ended again',
 }
 
-async function rehearse(session: Session, rehearsal: Rehearsal): Promise<void> {
-  if (rehearsal === 'send') session.rehearse()
-  else {
+async function rehearse(session: Session, rehearsal: Rehearsal, pause: (ms: number) => Promise<void>): Promise<void> {
+  if (rehearsal === 'send') {
+    session.rehearse()
+  } else {
     session.subscribe({
       id: '1',
       ack: 'client-individual',
@@ -108,7 +111,7 @@ async function rehearse(session: Session, rehearsal: Rehearsal): Promise<void> {
       selector: '1=0',
     })
   }
-  // DISCONNECT asks for a receipt: when it comes, everything before it has been looked at.
+  await pause(OBJECTION_MS)
   await session.close()
 }
 
