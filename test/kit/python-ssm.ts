@@ -5,8 +5,10 @@
  *
  * Its programs are run as they are, with the configuration files of a `Site`.
  */
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { need } from './need.js'
+import { scratch } from './scratch.js'
 import { eventually, startChild, type Ended, type Running, type Site } from './site.js'
 
 const checkouts = process.env.SSM_PEER
@@ -17,9 +19,24 @@ export const hasPythonSsm = checkouts !== undefined
 export const needPythonSsm = (): false | string =>
   hasPythonSsm && need('python3-dirq', 'python3-daemon', 'python3-openssl', 'openssl')
 
+let amsFolder: string | undefined
+
+/** The AMS library lies in its checkout under another name than it is imported by. */
+function amsLibrary(): string {
+  if (amsFolder === undefined) {
+    amsFolder = scratch()
+    symlinkSync(join(checkouts ?? '', 'ams', 'pymod'), join(amsFolder, 'argo_ams_library'))
+  }
+  return amsFolder
+}
+
 export function pythonSsmEnvironment(): NodeJS.ProcessEnv {
-  const paths = ['ssm', 'stomp', 'ams/pymod'].map((name) => join(checkouts ?? '', name))
-  return { PYTHONPATH: paths.join(':'), PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore' }
+  const paths = ['ssm', 'stomp'].map((name) => join(checkouts ?? '', name))
+  return {
+    PYTHONPATH: [...paths, amsLibrary()].join(':'),
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONWARNINGS: 'ignore',
+  }
 }
 
 /**
