@@ -178,7 +178,8 @@ function createTransport(
   const { listen, maxConnections, heartBeat } = broker
   if (listen === undefined) {
     const settings = brokerSettings(broker, certificates.capath, pair, program.env)
-    return createStompTransport({ ...common, ...settings }, deps)
+    const { durable } = messaging
+    return createStompTransport({ ...common, ...settings, ...(durable === undefined ? {} : { durable }) }, deps)
   }
   const authorizePeer = createPeerJudge(trust, certificates.checkCrls, deps.clock)
   // Clients are told the names of these CAs, to help them choose a certificate; the judge is ours.

@@ -30,7 +30,7 @@ export function checkAcross(program: Program, values: Values, findings: Findings
 }
 
 const RULES: readonly Rule[] = [checkProtocol, checkHosts, checkUrl, checkHeartBeat, checkLogin, checkDestination]
-const RECEIVER_RULES: readonly Rule[] = [checkListen]
+const RECEIVER_RULES: readonly Rule[] = [checkListen, checkTopic]
 
 function checkProtocol({ program, values, problem, warn }: Context): void {
   const protocol = values.find('text', program, 'protocol')
@@ -129,5 +129,22 @@ function checkDestination({ values, problem }: Context): void {
   // A frame's header line is limited to 64 KiB; brokers take far less.
   if (destination !== undefined && destination.length > 1024) {
     problem('messaging', 'destination', 'longer than 1024 characters.')
+  }
+}
+
+/** A topic keeps nothing for who is not there; a queue does. */
+function checkTopic({ values, problem, warn }: Context): void {
+  const destination = values.find('text', 'messaging', 'destination')
+  if (destination === undefined || values.isGiven('broker', 'listen')) return
+  const topic = /^\/(?:topic|exchange)\//u.test(destination)
+  const durable = values.find('text', 'messaging', 'durable')
+  if (durable === undefined) {
+    const words = 'messages sent to a topic while this program is away are lost: set durable to a name, or use a queue.'
+    if (topic) warn('messaging', 'destination', words)
+  } else if (!topic) {
+    problem('messaging', 'durable', 'for topics only (/topic/…, /exchange/…): a queue keeps messages by itself.')
+  } else if (!/^[\w.-]{1,100}$/u.test(durable)) {
+    // It becomes a client id, a queue's name and a header.
+    problem('messaging', 'durable', 'write at most 100 letters, digits, dots, dashes and underscores.')
   }
 }

@@ -60,6 +60,8 @@ export interface SenderMessagingConfig extends MessagingConfig {
 }
 
 export interface ReceiverMessagingConfig extends MessagingConfig {
+  /** Name of a durable subscription to a topic. */
+  readonly durable?: string
   readonly maxMessageSize: number
 }
 

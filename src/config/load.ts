@@ -66,7 +66,11 @@ export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverCo
       checkCrls: values.need('boolean', 'certificates', 'check_crls'),
       crlPolicy: values.word('certificates', 'crl_policy', ['hold', 'require']),
     },
-    messaging: { ...messagingOf(values), maxMessageSize: values.need('size', 'messaging', 'max_message_size') },
+    messaging: {
+      ...messagingOf(values),
+      ...optional('durable', values.find('text', 'messaging', 'durable')),
+      maxMessageSize: values.need('size', 'messaging', 'max_message_size'),
+    },
     logging: loggingOf(values),
     daemon: {
       pidfile: values.need('path', 'daemon', 'pidfile'),

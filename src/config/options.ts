@@ -23,7 +23,7 @@ export const LATER: Readonly<Record<string, readonly string[]>> = {
   certificates: ['key_transport', 'hold_keep', 'signing_policy', 'dn_wildcards'],
   messaging: [
     ...['duplicate_window', 'replay', 'journal_keep', 'max_spool_messages', 'min_free_space'],
-    ...['reject_keep', 'reject_max_bytes', 'sent_keep', 'durable', 'authn_host', 'authn_port'],
+    ...['reject_keep', 'reject_max_bytes', 'sent_keep', 'authn_host', 'authn_port'],
     ...['pull_max', 'poll_max', 'ack_deadline', 'skip_poisoned', 'batch', 'token_file'],
   ],
   daemon: ['status_socket'],

@@ -204,6 +204,7 @@ function configuration(folder: string, port: number, tlsPort: number, options: A
     ${authentication(users)}
     <authorizationPlugin><map><authorizationMap><authorizationEntries>
       ${rights}
+      <authorizationEntry topic="&gt;" read="of-guest" write="of-guest" admin="of-guest"/>
     </authorizationEntries></authorizationMap></map></authorizationPlugin>
   </plugins>
   ${options.tls === undefined ? '' : stores(folder)}

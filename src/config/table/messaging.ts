@@ -17,6 +17,14 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
   },
   {
     section: 'messaging',
+    key: 'durable',
+    who: 'receiver',
+    type: 'text',
+    meaning:
+      'With a topic (/topic/…, /exchange/…): the name under which the broker keeps messages while this program is away. Keep it: under another name the broker begins anew, and still keeps messages for the old one.',
+  },
+  {
+    section: 'messaging',
     key: 'path',
     who: 'sender',
     type: 'path',

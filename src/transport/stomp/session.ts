@@ -220,15 +220,17 @@ export class Session {
   }
 
   #createClient(): Client {
-    const { heartBeat, login } = this.#settings
+    const { heartBeat, login, durable } = this.#settings
     const client = new Client()
     client.webSocketFactory = () => this.#socket
     client.stompVersions = new Versions([Versions.V1_2, Versions.V1_1, Versions.V1_0])
     // No `host`: RabbitMQ takes it for the virtual host and refuses names it does not have; without it the broker's
     // own default counts (seen: RabbitMQ 3.10 `Virtual host '127.0.0.1' access denied`).
-    client.connectHeaders = libraryHeaders(
-      login === undefined ? {} : { login: login.username, passcode: login.password },
-    )
+    client.connectHeaders = libraryHeaders({
+      ...(login === undefined ? {} : { login: login.username, passcode: login.password }),
+      // ActiveMQ: a durable subscription belongs to a client of this name.
+      ...(durable === undefined ? {} : { 'client-id': durable }),
+    })
     client.disconnectHeaders = libraryHeaders({ receipt: DISCONNECT_RECEIPT })
     client.reconnectDelay = 0
     client.heartbeatOutgoing = heartBeat

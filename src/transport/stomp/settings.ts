@@ -47,6 +47,8 @@ export interface StompSettings {
   readonly tls: (() => Promise<TlsMaterial>) | null
   readonly login?: { readonly username: string; readonly password: string }
   readonly destination: string
+  /** The name of a durable subscription to a topic: the broker keeps messages while nobody is subscribed. */
+  readonly durable?: string
   /** Milliseconds, wished for in both directions; 0 = off. */
   readonly heartBeat: number
   /** Prefetch, and the bytes of bodies beyond which the socket is paused. */

@@ -12,10 +12,21 @@ interface Waiter {
   reject(error: SsmError): void
 }
 
+/** ActiveMQ, and RabbitMQ (a queue of this name, bound to the topic). Each ignores what is the other's. */
+function durableHeaders(name: string): Readonly<Record<string, string>> {
+  return {
+    'activemq.subscriptionName': name,
+    durable: 'true',
+    'auto-delete': 'false',
+    'x-queue-name': name,
+  }
+}
+
 export class StompSubscriber implements Subscriber, SessionUser {
   readonly #deps: TransportDeps
   readonly #window: Window
   readonly #signal: AbortSignal
+  readonly #durable: string | undefined
   readonly #queue: Delivery[] = []
   #waiters: Waiter[] = []
   #session: Session | null = null
@@ -29,8 +40,9 @@ export class StompSubscriber implements Subscriber, SessionUser {
   #progress = 0
   #ended = false
 
-  constructor(deps: TransportDeps, window: Window, signal: AbortSignal) {
+  constructor(deps: TransportDeps, window: Window, signal: AbortSignal, durable?: string) {
     this.#deps = deps
+    this.#durable = durable
     this.#window = window
     this.#signal = signal
   }
@@ -46,6 +58,7 @@ export class StompSubscriber implements Subscriber, SessionUser {
       ack: 'client-individual',
       'prefetch-count': limit,
       'activemq.prefetchSize': limit,
+      ...(this.#durable === undefined ? {} : durableHeaders(this.#durable)),
     })
   }
 

@@ -31,7 +31,7 @@ export function createStompTransport(settings: StompSettings, deps: TransportDep
       return publisher
     },
     async openSubscriber(signal) {
-      const subscriber = new StompSubscriber(deps, settings.window, signal)
+      const subscriber = new StompSubscriber(deps, settings.window, signal, settings.durable)
       subscriber.attach(await openSession(settings, health, deps, subscriber, settings.maxMessageSize, signal))
       deps.log.info('Subscribing to: %s', settings.destination)
       return subscriber
