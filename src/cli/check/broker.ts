@@ -18,8 +18,8 @@ import { loadPair } from './identity.js'
 type Address = StompSettings['addresses'][number]
 
 export const BROKER_CHECKS: readonly Check[] = [
-  // DNS, connecting and CONNECT have 10 s each, the end of a connection 5 s.
-  { about: 'broker', limit: 45_000, run: checkBrokers },
+  // Name, TCP, TLS, WebSocket and CONNECT have about 10 s each, the end of a connection 5 s. All addresses at once.
+  { about: 'broker', limit: 70_000, run: checkBrokers },
   { about: 'listener', only: 'receiver', run: checkListener },
 ]
 
