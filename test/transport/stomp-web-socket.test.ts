@@ -106,6 +106,12 @@ const REFUSALS: readonly (readonly [string, string | ((key: string) => string), 
   ],
   ['no STOMP', (key) => `${accepted(key)}\r\n`, 'not-the-protocol', /does not speak STOMP over WebSocket/],
   [
+    'a broken frame right behind the answer',
+    (key) => `${accepted(key)}Sec-WebSocket-Protocol: v12.stomp\r\n\r\n\x7f\x7f\x7f`,
+    'not-the-protocol',
+    /breaks the rules of WebSocket/,
+  ],
+  [
     'another protocol',
     (key) => `${accepted(key)}Sec-WebSocket-Protocol: mqtt\r\n\r\n`,
     'not-the-protocol',

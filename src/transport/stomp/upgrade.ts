@@ -106,8 +106,12 @@ export function upgrade(line: Upgrading, deps: TransportDeps, signal: AbortSigna
       warnOfSkew(response, where, deps)
     })
     web.on('open', () => {
-      settle(() => {
-        resolve(stream)
+      // What came behind the answer, in one packet, may have ended it before anybody else listens.
+      setImmediate(() => {
+        if (stream.destroyed) return
+        settle(() => {
+          resolve(stream)
+        })
       })
     })
     signal.addEventListener('abort', abort, { once: true })
@@ -147,6 +151,10 @@ function judgeHandshake(error: Error, where: string, own: string | null): SsmErr
   if (code?.startsWith('HPE_') === true) {
     const first = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
     return new SsmError('not-the-protocol', `${where}: ${describeStranger(first, error)}`, { cause: error })
+  }
+  if (code?.startsWith('WS_ERR_') === true) {
+    const words = `what answers breaks the rules of WebSocket (${messageOf(error)})`
+    return new SsmError('not-the-protocol', `${where}: ${words}`, { cause: error })
   }
   // The library's own words, for an answer 101 that is wrong, come without a code.
   if (code === undefined && !isSsmError(error)) {
