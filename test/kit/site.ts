@@ -154,7 +154,8 @@ function namesIn(dir: string, pattern: RegExp): string[] {
   }
 }
 
-function elementsOf(path: string): string[] {
+/** Folders of the elements of a queue with schema. */
+export function elementsOf(path: string): string[] {
   return namesIn(path, /^[0-9a-f]{8}$/).flatMap((folder) =>
     namesIn(join(path, folder), /^[0-9a-f]{14}$/).map((element) => join(path, folder, element)),
   )
