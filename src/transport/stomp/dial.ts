@@ -132,6 +132,8 @@ function ready(
       refuse(new SsmError('unreachable', `${where}: the other end closed the connection${during}`))
     }
     const done = () => {
+      // Until its next owner listens, an error has somebody to go to; the stream's end tells that owner the same.
+      socket.on('error', () => undefined)
       settle(resolve)
     }
     socket.once('error', fail).once('close', close).once(event, done)
