@@ -14,7 +14,7 @@ import { fillOutgoing, TEXT_KINDS } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, type Site } from '../kit/site.js'
 
-const options = { timeout: 60_000 }
+const options = { timeout: 300_000 }
 
 /** Elements with content and time; locks would show as further names. */
 function spoolOf(outgoing: string): string[] {

@@ -134,12 +134,12 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Waits for a condition, at most `seconds`; throws with `what` otherwise. */
-export async function eventually(what: string, condition: () => boolean, seconds = 30): Promise<void> {
+/** Waits for a condition, looking every `pause` ms, at most `seconds`; throws with `what` otherwise. */
+export async function eventually(what: string, condition: () => boolean, seconds = 30, pause = 20): Promise<void> {
   const end = Date.now() + seconds * 1000
   while (!condition()) {
     if (Date.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }
 

@@ -12,7 +12,7 @@ import { startFakeBroker, type FakeBroker } from '../kit/fake-broker.js'
 import { scratch } from '../kit/scratch.js'
 import { stompSettings, testDeps } from '../kit/transport.js'
 
-const options = { timeout: 20_000 }
+const options = { timeout: 120_000 }
 
 let pki: TestPki
 let selfSigned: TestHost

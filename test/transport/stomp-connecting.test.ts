@@ -7,7 +7,7 @@ import { never, sealed, take } from '../contract/transport.js'
 import { startFakeBroker } from '../kit/fake-broker.js'
 import { hurriedDeps, messageFrame, refusal, stompSettings, testDeps, transportTo } from '../kit/transport.js'
 
-const options = { timeout: 20_000 }
+const options = { timeout: 120_000 }
 
 describe('connecting', options, () => {
   const strangers: readonly (readonly [string, string | Buffer, RegExp])[] = [

@@ -9,7 +9,7 @@ import { never, take } from '../contract/transport.js'
 import { startFakeBroker, type FakeBroker } from '../kit/fake-broker.js'
 import { messageFrame, refusal, testDeps, transportTo } from '../kit/transport.js'
 
-const options = { timeout: 20_000 }
+const options = { timeout: 120_000 }
 
 describe('receiving', options, () => {
   /** Greets, awaits SUBSCRIBE, then says this. */

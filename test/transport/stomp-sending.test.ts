@@ -8,7 +8,7 @@ import { never, sealed } from '../contract/transport.js'
 import { startFakeBroker } from '../kit/fake-broker.js'
 import { refusal, stompSettings, testDeps, transportTo } from '../kit/transport.js'
 
-const options = { timeout: 20_000 }
+const options = { timeout: 120_000 }
 
 describe('sending', options, () => {
   test('what goes over the wire', async () => {

@@ -16,7 +16,7 @@ import { startFakeBroker } from '../kit/fake-broker.js'
 import { scratch } from '../kit/scratch.js'
 import { hurriedDeps, messageFrame, refusal, stompSettings, testDeps } from '../kit/transport.js'
 
-const options = { timeout: 20_000 }
+const options = { timeout: 120_000 }
 
 interface Web extends AsyncDisposable {
   readonly port: number

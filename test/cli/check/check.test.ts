@@ -9,7 +9,7 @@ import { startFakeBroker } from '../../kit/fake-broker.js'
 import { scratch } from '../../kit/scratch.js'
 import { createSite, startProgram, type Sections, type Site } from '../../kit/site.js'
 
-const options = { timeout: 60_000 }
+const options = { timeout: 300_000 }
 const DAY = 24 * 3600 * 1000
 
 interface Result {

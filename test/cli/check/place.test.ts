@@ -10,7 +10,7 @@ import { scratch } from '../../kit/scratch.js'
 import { createSite } from '../../kit/site.js'
 import { readText } from '../../kit/source.js'
 
-const options = { timeout: 60_000 }
+const options = { timeout: 300_000 }
 /** In no group file. */
 const STRANGERS = 54_321
 
