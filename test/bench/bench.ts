@@ -12,20 +12,17 @@ import { type Figure, middleOf, tableOf } from './figures.js'
 import { type Job, JOBS } from './jobs.js'
 import { envelope, opensslSign, rawStore } from './limits.js'
 
-async function inScratch<T>(work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), 'ssm-bench-'))
-  try {
-    return await work(dir)
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
-  }
-}
+/**
+ * Removed at the very end: creating files just after a large removal is several times slower for minutes (seen on ext4:
+ * 330 instead of 980 messages received a second, with 5 ms of CPU instead of 1.1).
+ */
+const scratch = mkdtempSync(join(tmpdir(), 'ssm-bench-'))
 
 async function rounds(count: number, name: string, work: (dir: string) => Promise<Figure[]>): Promise<Figure[]> {
   const all: Figure[][] = []
   for (let round = 1; round <= count; round++) {
     process.stderr.write(`${name}, round ${round} of ${count}\n`)
-    all.push(await inScratch(work))
+    all.push(await work(mkdtempSync(join(scratch, 'round-'))))
   }
   return middleOf(all)
 }
@@ -61,5 +58,9 @@ async function main(): Promise<void> {
   process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : `${machine}\n${tableOf(figures)}`)
 }
 
-await main()
+try {
+  await main()
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
 process.exit()

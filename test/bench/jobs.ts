@@ -1,8 +1,7 @@
 /**
  * The main job, timed: the real programs, from their start to the last durable element.
  */
-import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { startActivemq } from '../kit/activemq.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
@@ -72,7 +71,6 @@ async function timeReceive(site: Site, { count, encrypted }: Job, where: string)
   const ms = performance.now() - start
   const { cpu, rss } = read()
   await running.stop()
-  rmSync(join(site.spool, 'incoming'), { recursive: true })
   return { what: `receive from ${where}, ${nameOf(encrypted)}`, rate: (count / ms) * 1000, cpu: cpu / count, rss }
 }
 

@@ -2,7 +2,7 @@
  * The limits of this machine, measured in the same run without our transports and spools: RSA, the disk, the broker.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync, fsync, mkdirSync, open, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsync, mkdirSync, open, openSync, writeSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -58,7 +58,6 @@ export async function rawStore(dir: string, count: number): Promise<Figure> {
     await fsyncAsync(directory)
     closeSync(directory)
   })
-  rmSync(top, { recursive: true })
   return { what: 'raw durable store: 3 files, fsync of files and directory', rate }
 }
 
