@@ -3,12 +3,10 @@
  * never a message's signer.
  */
 import { readFile, stat } from 'node:fs/promises'
-import { rootCertificates } from 'node:tls'
 import type { BrokerConfig } from '../config/config.js'
 import { toPem } from '../crypto/pem.js'
 import { SsmError, messageOf, systemCode } from '../errors.js'
 import { systemClock } from '../os/clock.js'
-import { loadCaDirectory } from '../trust/ca-directory.js'
 import type { TlsMaterial } from '../transport/port.js'
 import type { HostPair } from './host-pair.js'
 
@@ -58,6 +56,7 @@ async function loadBrokerCas(
 }
 
 async function loadDirectory(capath: string): Promise<string[]> {
+  const { loadCaDirectory } = await import('../trust/ca-directory.js')
   const { certificates } = await loadCaDirectory(capath)
   return certificates.map(({ der }) => toPem('CERTIFICATE', der))
 }
@@ -74,6 +73,7 @@ async function loadSystemCas(env: Readonly<Record<string, string | undefined>>):
       if (!(error instanceof SsmError && systemCode(error.cause) === 'ENOENT')) throw error
     }
   }
+  const { rootCertificates } = await import('node:tls')
   return [...rootCertificates]
 }
 

@@ -6,7 +6,6 @@ import type { Certificate } from '../crypto/certificate.js'
 import { loadRecipient } from '../crypto/keys.js'
 import { SsmError } from '../errors.js'
 import { systemClock } from '../os/clock.js'
-import { createTrust } from '../trust/trust-holder.js'
 
 /** Loaded and judged; undefined: messages are not encrypted. Throws SsmError `configuration` or `no-trust`. */
 export async function loadServerCert(certificates: SenderConfig['certificates']): Promise<Certificate | undefined> {
@@ -30,6 +29,7 @@ async function assertTrusted(
   file: string,
   { capath, allowSha1, allowWeak }: SenderConfig['certificates'],
 ): Promise<void> {
+  const { createTrust } = await import('../trust/trust-holder.js')
   const trust = await createTrust({
     capath,
     clock: systemClock,

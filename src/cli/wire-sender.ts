@@ -13,7 +13,7 @@ import type { SendDeps } from '../pipeline/send.js'
 import { createFailed, type Failed } from '../spool/failed.js'
 import { createMessageDirectory } from '../spool/message-directory.js'
 import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
-import { createStompTransport } from '../transport/index.js'
+import type { Transport, Window } from '../transport/port.js'
 import { brokerSettings } from './broker-settings.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
@@ -39,7 +39,7 @@ export interface Sender extends SendDeps, AsyncDisposable {
 export async function wireSender(config: SenderConfig, log: Log, program: Program): Promise<Sender> {
   const top = log.named('ssmsend')
   const queues = log.named('ssm.ssm2')
-  const { certificates, messaging, broker } = config
+  const { certificates, messaging } = config
   const allowWeak = certificates.allowWeak.includes('rsa1024')
   const recipient = await findRecipient(config, log)
   if (!messaging.pathTypeGiven) top.info('No path type defined, assuming dirq.')
@@ -56,16 +56,8 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
     outgoing: spool.outgoing,
     setAside: spool.setAside,
     seal: sealFor(config, pair, recipient),
-    transport: createStompTransport(
-      {
-        ...brokerSettings(broker, certificates.capath, pair, program.env),
-        destination: messaging.destination,
-        window: { messages: messaging.window, bytes: WINDOW_BYTES },
-        maxMessageSize: 0,
-      },
-      { log: queues, clock: systemClock },
-    ),
-    window: { messages: messaging.window, bytes: WINDOW_BYTES },
+    transport: lazyTransport(config, pair, log, program),
+    window: windowOf(config),
     log: queues,
     clock: systemClock,
     begin: () => beginRun(config, spool, ending, log),
@@ -73,6 +65,32 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
       for (const end of ending.splice(0).reverse()) await end()
       spool.outgoing.close()
     },
+  }
+}
+
+const windowOf = ({ messaging }: SenderConfig): Window => ({ messages: messaging.window, bytes: WINDOW_BYTES })
+
+/**
+ * Made when it is first opened: most runs of a cron job find nothing to send, and the transport's libraries are half of
+ * what a program loads (75 of 150 ms).
+ */
+function lazyTransport(config: SenderConfig, pair: HostPair, log: Log, program: Program): Transport {
+  const { broker, certificates, messaging } = config
+  let made: Promise<Transport> | undefined
+  const make = async (): Promise<Transport> => {
+    const { createStompTransport } = await import('../transport/index.js')
+    const settings = {
+      ...brokerSettings(broker, certificates.capath, pair, program.env),
+      destination: messaging.destination,
+      window: windowOf(config),
+      maxMessageSize: 0,
+    }
+    return createStompTransport(settings, { log: log.named('ssm.ssm2'), clock: systemClock })
+  }
+  const transport = (): Promise<Transport> => (made ??= make())
+  return {
+    openPublisher: async (signal) => (await transport()).openPublisher(signal),
+    openSubscriber: async (signal) => (await transport()).openSubscriber(signal),
   }
 }
 
