@@ -66,6 +66,7 @@ describe('paths, judged by us and by openssl verify', { skip: need('openssl') },
       const files = write(chain, index)
       assert.equal(await ours(files, false), chain.plain, 'without CRLs')
       assert.equal(await ours(files, true), chain.withCrls, 'with CRLs')
+      if (chain.varies === true) return
       const differs = [false, true].filter(
         (crls) => openssl(files, crls) !== ((crls ? chain.withCrls : chain.plain) === 'ok'),
       )
