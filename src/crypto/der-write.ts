@@ -44,10 +44,6 @@ export function integer(value: bigint | number): Buffer {
   return element(TAG.integer, Buffer.from(octets))
 }
 
-export function boolean(value: boolean): Buffer {
-  return element(TAG.boolean, Buffer.from([value ? 0xff : 0x00]))
-}
-
 export function octetString(contents: Uint8Array): Buffer {
   return element(TAG.octetString, contents)
 }
@@ -55,19 +51,6 @@ export function octetString(contents: Uint8Array): Buffer {
 /** BIT STRING of whole octets. */
 export function bitString(contents: Uint8Array): Buffer {
   return element(TAG.bitString, Buffer.from([0]), contents)
-}
-
-/** BIT STRING of named flags, bit 0 of the standard being 1 << 0, without trailing zero bits. */
-export function flagBits(flags: number): Buffer {
-  const octets: number[] = []
-  let highest = -1
-  for (let bit = 0; bit < 16; bit++) {
-    if ((flags & (1 << bit)) === 0) continue
-    highest = bit
-    while (octets.length <= bit >> 3) octets.push(0)
-    octets[bit >> 3] = (octets[bit >> 3] ?? 0) | (0x80 >> (bit & 7))
-  }
-  return element(TAG.bitString, Buffer.from([highest < 0 ? 0 : 7 - (highest & 7), ...octets]))
 }
 
 export const derNull: Buffer = Buffer.from([TAG.null, 0])

@@ -2,33 +2,25 @@
  * Issues certificates and CRLs (RFC 5280) for throw-away CAs: `ssmctl pki init`, the demonstration, and tests, which also
  * need wrong ones. Nothing here checks what it is asked for: an expired certificate or a CA below pathLen 0 are made as
  * wished. Not for a CA that anybody trusts.
+ *
+ * The structures are those of pkijs, every key operation is node's. Loading pkijs takes 60 ms: no program that carries
+ * messages imports this file.
  */
 import {
-  constants,
   createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
-  sign,
 } from 'node:crypto'
+import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
 import { SsmError } from '../errors.js'
 import type { Dn } from '../message.js'
 import { type Certificate, EXTENSION, parseCertificate } from './certificate.js'
-import { constructed, context, TAG } from './der.js'
-import {
-  bitString,
-  boolean,
-  derNull,
-  element,
-  flagBits,
-  integer,
-  octetString,
-  oid,
-  sequence,
-  time,
-} from './der-write.js'
+import { algorithmOf, type IssueDigest, signWith } from './issue-algorithms.js'
+import { bitString, sequence } from './der-write.js'
 import { encodeName, parseSlash } from './name.js'
 
 /** Keys by name, so that tests and options read well. */
@@ -73,8 +65,6 @@ export const EXTENDED_KEY_USAGE = {
 } as const
 
 export type ExtendedKeyUsage = keyof typeof EXTENDED_KEY_USAGE
-
-export type IssueDigest = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'md5'
 
 /** Who signs: a CA's certificate and its private key. */
 export interface Issuer {
@@ -123,20 +113,22 @@ export function issueCertificate(request: CertificateRequest): Certificate {
   const now = Math.floor(Date.now() / 1000) * 1000
   const spki = spkiOf(request.key)
   const subject = nameDer(request.subject)
-  const issuerName = request.issuerName ?? issuer?.certificate.subjectDer ?? subject
   const signer = issuer?.key ?? request.key
-  const algorithm = algorithmDer(signer, digest, pss)
-  const tbs = sequence(
-    ...(version === 3 ? [element(constructed(0), integer(2))] : []),
-    integer(request.serial ?? randomSerial()),
-    algorithm,
-    nameDer(issuerName),
-    sequence(time(request.notBefore ?? now - HOUR), time(request.notAfter ?? now + YEAR)),
-    subject,
-    spki,
-    ...(version === 3 ? extensionsDer(requestedExtensions(request, spki), 3) : []),
-  )
-  return parseCertificate(sequence(tbs, algorithm, bitString(signWith(signer, tbs, digest, pss))))
+  const algorithm = algorithmOf(signer, digest, pss)
+  const extensions = requestedExtensions(request, spki)
+  const certificate = new pkijs.Certificate({
+    version: version - 1,
+    serialNumber: asn1js.Integer.fromBigInt(BigInt(request.serial ?? randomSerial())),
+    signature: algorithm,
+    issuer: nameOf(request.issuerName ?? issuer?.certificate.subjectDer ?? subject),
+    notBefore: timeOf(request.notBefore ?? now - HOUR),
+    notAfter: timeOf(request.notAfter ?? now + YEAR),
+    subject: nameOf(subject),
+    subjectPublicKeyInfo: new pkijs.PublicKeyInfo({ schema: schemaOf(spki) }),
+    signatureAlgorithm: algorithm,
+    ...(version === 3 && extensions.length > 0 ? { extensions } : {}),
+  })
+  return parseCertificate(signed(certificate, (tbs) => signWith(signer, tbs, digest, pss)))
 }
 
 export interface CrlRequest {
@@ -157,35 +149,50 @@ export interface CrlRequest {
 export function issueCrl(request: CrlRequest): Buffer {
   const { issuer, digest = 'sha256', revoked = [], nextUpdate, number = 1 } = request
   const now = Math.floor(Date.now() / 1000) * 1000
-  const algorithm = algorithmDer(issuer.key, digest, false)
-  const entries = revoked.map(({ serial, at, reason }) =>
-    sequence(
-      element(TAG.integer, Buffer.from(serial, 'hex')),
-      time(at ?? now - HOUR),
-      ...(reason === undefined ? [] : [entryReason(reason)]),
-    ),
-  )
-  const tbs = sequence(
-    integer(1),
-    algorithm,
-    nameDer(request.issuerName ?? issuer.certificate.subjectDer),
-    time(request.thisUpdate ?? now - HOUR),
-    ...(nextUpdate === null ? [] : [time(nextUpdate ?? now + 30 * 24 * HOUR)]),
-    ...(entries.length === 0 ? [] : [sequence(...entries)]),
-    ...extensionsDer(
-      [
+  const algorithm = algorithmOf(issuer.key, digest, false)
+  const crl = new pkijs.CertificateRevocationList({
+    version: 1,
+    signature: algorithm,
+    issuer: nameOf(request.issuerName ?? issuer.certificate.subjectDer),
+    thisUpdate: timeOf(request.thisUpdate ?? now - HOUR),
+    signatureAlgorithm: algorithm,
+    crlExtensions: new pkijs.Extensions({
+      extensions: [
         ...(request.keyIdentifiers === false ? [] : [authorityKeyId(keyIdOf(spkiOf(issuer.key)))]),
-        extension(EXTENSION.crlNumber, false, integer(number)),
-        ...(request.extensions ?? []).map((more) => extension(more.oid, more.critical ?? false, more.value)),
+        extension(EXTENSION.crlNumber, false, new asn1js.Integer({ value: number })),
+        ...moreExtensions(request.extensions),
       ],
-      0,
-    ),
-  )
-  return sequence(tbs, algorithm, bitString(signWith(issuer.key, tbs, digest, false)))
+    }),
+  })
+  if (nextUpdate !== null) crl.nextUpdate = timeOf(nextUpdate ?? now + 30 * 24 * HOUR)
+  if (revoked.length > 0) crl.revokedCertificates = revoked.map((entry) => revokedEntry(entry, now - HOUR))
+  return signed(crl, (tbs) => signWith(issuer.key, tbs, digest, false))
 }
 
-function entryReason(reason: number): Buffer {
-  return sequence(extension(EXTENSION.reasonCode, false, element(TAG.enumerated, Buffer.from([reason]))))
+/** The DER of a certificate or CRL with its signature. Encoded once: a CRL may have 50 000 entries. */
+function signed(
+  structure: pkijs.Certificate | pkijs.CertificateRevocationList,
+  sign: (tbs: Uint8Array) => Buffer,
+): Buffer {
+  const schema: unknown = structure.toSchema(true)
+  const [tbs, algorithm] = schema instanceof asn1js.Sequence ? schema.valueBlock.value : []
+  if (tbs === undefined || algorithm === undefined) throw new SsmError('internal', 'internal error: an empty structure')
+  const bytes = Buffer.from(tbs.toBER())
+  return sequence(bytes, Buffer.from(algorithm.toBER()), bitString(sign(bytes)))
+}
+
+function revokedEntry(
+  { serial, at, reason }: NonNullable<CrlRequest['revoked']>[number],
+  when: number,
+): pkijs.RevokedCertificate {
+  const entry = new pkijs.RevokedCertificate({
+    userCertificate: new asn1js.Integer({ valueHex: copyOf(Buffer.from(serial, 'hex')) }),
+    revocationDate: timeOf(at ?? when),
+  })
+  if (reason === undefined) return entry
+  const why = extension(EXTENSION.reasonCode, false, new asn1js.Enumerated({ value: reason }))
+  entry.crlEntryExtensions = new pkijs.Extensions({ extensions: [why] })
+  return entry
 }
 
 function nameDer(name: string | Dn | Uint8Array): Uint8Array {
@@ -211,110 +218,103 @@ function keyIdOf(spki: Uint8Array): Buffer {
   return createHash('sha1').update(spki).digest()
 }
 
-function authorityKeyId(keyId: Uint8Array): Buffer {
-  return extension(EXTENSION.authorityKeyId, false, sequence(element(context(0), keyId)))
+/** The bytes alone: a Buffer is a view of a larger piece of memory, which asn1js would take whole. */
+function copyOf(bytes: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(bytes).buffer
 }
 
-function extension(id: string, critical: boolean, value: Uint8Array): Buffer {
-  return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value))
+/** Our own DER as asn1js sees it. */
+function schemaOf(der: Uint8Array): asn1js.AsnType {
+  const { result, offset } = asn1js.fromBER(copyOf(der), { parseEmbedded: false })
+  if (offset === -1) throw new SsmError('usage', `not DER: ${result.error}`)
+  return result
 }
 
-function extensionsDer(list: readonly Buffer[], tag: number): Buffer[] {
-  return list.length === 0 ? [] : [element(constructed(tag), sequence(...list))]
+function nameOf(name: string | Dn | Uint8Array): pkijs.RelativeDistinguishedNames {
+  return new pkijs.RelativeDistinguishedNames({ schema: schemaOf(nameDer(name)) })
 }
 
-function requestedExtensions(request: CertificateRequest, spki: Buffer): Buffer[] {
+/** UTCTime through 2049, GeneralizedTime otherwise (RFC 5280 section 4.1.2.5). `at` in ms since the epoch. */
+function timeOf(at: number): pkijs.Time {
+  // Whole seconds: asn1js writes what is left of one, which DER of RFC 5280 has not.
+  const value = new Date(Math.floor(at / 1000) * 1000)
+  const year = value.getUTCFullYear()
+  return new pkijs.Time({
+    type: year < 1950 || year > 2049 ? pkijs.TimeType.GeneralizedTime : pkijs.TimeType.UTCTime,
+    value,
+  })
+}
+
+function extension(id: string, critical: boolean, value: asn1js.BaseBlock | Uint8Array): pkijs.Extension {
+  const der = value instanceof Uint8Array ? copyOf(value) : value.toBER()
+  return new pkijs.Extension({ extnID: id, critical, extnValue: der })
+}
+
+function moreExtensions(list: CertificateRequest['extensions']): pkijs.Extension[] {
+  return (list ?? []).map(({ oid, critical, value }) => extension(oid, critical ?? false, value))
+}
+
+function authorityKeyId(keyId: Uint8Array): pkijs.Extension {
+  const keyIdentifier = new asn1js.OctetString({ valueHex: copyOf(keyId) })
+  return extension(EXTENSION.authorityKeyId, false, new pkijs.AuthorityKeyIdentifier({ keyIdentifier }).toSchema())
+}
+
+function requestedExtensions(request: CertificateRequest, spki: Buffer): pkijs.Extension[] {
   const { issuer, ca, pathLength, keyUsage, extendedKeyUsage, san, comment } = request
-  const list: Buffer[] = []
+  const list: pkijs.Extension[] = []
+  const add = (id: string, critical: boolean, value: asn1js.BaseBlock): void => {
+    list.push(extension(id, critical, value))
+  }
   if (request.keyIdentifiers !== false) {
-    list.push(extension(EXTENSION.subjectKeyId, false, octetString(keyIdOf(spki))))
-    const issuerSpki = issuer === undefined ? spki : spkiOf(issuer.key)
-    list.push(authorityKeyId(keyIdOf(issuerSpki)))
+    add(EXTENSION.subjectKeyId, false, new asn1js.OctetString({ valueHex: copyOf(keyIdOf(spki)) }))
+    list.push(authorityKeyId(keyIdOf(issuer === undefined ? spki : spkiOf(issuer.key))))
   }
   if (ca !== undefined) {
-    const fields = [...(ca ? [boolean(true)] : []), ...(pathLength === undefined ? [] : [integer(pathLength)])]
-    list.push(extension(EXTENSION.basicConstraints, true, sequence(...fields)))
+    const limit = pathLength === undefined ? {} : { pathLenConstraint: pathLength }
+    add(EXTENSION.basicConstraints, true, new pkijs.BasicConstraints({ cA: ca, ...limit }).toSchema())
   }
-  if (keyUsage !== undefined) {
-    const bits = keyUsage.reduce((flags, name) => flags | KEY_USAGE[name], 0)
-    list.push(extension(EXTENSION.keyUsage, true, flagBits(bits)))
-  }
+  if (keyUsage !== undefined) add(EXTENSION.keyUsage, true, flagsOf(keyUsage))
   if (extendedKeyUsage !== undefined) {
-    const usages = extendedKeyUsage.map((name) => oid(EXTENDED_KEY_USAGE[name]))
-    list.push(extension(EXTENSION.extendedKeyUsage, false, sequence(...usages)))
+    const keyPurposes = extendedKeyUsage.map((name) => EXTENDED_KEY_USAGE[name])
+    add(EXTENSION.extendedKeyUsage, false, new pkijs.ExtKeyUsage({ keyPurposes }).toSchema())
   }
-  if (san !== undefined) list.push(extension(EXTENSION.subjectAltName, false, sequence(...san.map(generalName))))
-  if (comment !== undefined) list.push(extension(NETSCAPE_COMMENT, false, element(TAG.ia5String, Buffer.from(comment))))
-  for (const more of request.extensions ?? []) list.push(extension(more.oid, more.critical ?? false, more.value))
-  return list
+  if (san !== undefined) {
+    add(EXTENSION.subjectAltName, false, new pkijs.GeneralNames({ names: san.map(generalName) }).toSchema())
+  }
+  if (comment !== undefined) add(NETSCAPE_COMMENT, false, new asn1js.IA5String({ value: comment }))
+  return [...list, ...moreExtensions(request.extensions)]
 }
 
 const NETSCAPE_COMMENT = '2.16.840.1.113730.1.13'
 
-/** GeneralName (RFC 5280 section 4.2.1.6) from `DNS:…`, `email:…`, `URI:…`, `IP:a.b.c.d`. */
-function generalName(text: string): Buffer {
+/** BIT STRING of named flags without trailing zero bits (X.690 section 11.2.2). All of ours fit an octet. */
+function flagsOf(names: readonly KeyUsage[]): asn1js.BitString {
+  const bits = names.reduce((flags, name) => flags | KEY_USAGE[name], 0)
+  if (bits === 0) return new asn1js.BitString({ valueHex: new ArrayBuffer(0), unusedBits: 0 })
+  let octet = 0
+  for (let bit = 0; bit < 8; bit++) if ((bits & (1 << bit)) !== 0) octet |= 0x80 >> bit
+  return new asn1js.BitString({ valueHex: Uint8Array.of(octet).buffer, unusedBits: 7 - (31 - Math.clz32(bits)) })
+}
+
+/** The choices of GeneralName (RFC 5280 section 4.2.1.6) by how they are asked for. */
+const GENERAL_NAMES: ReadonlyMap<string, 1 | 2 | 6> = new Map([
+  ['email', 1],
+  ['DNS', 2],
+  ['URI', 6],
+])
+
+/** GeneralName from `DNS:…`, `email:…`, `URI:…`, `IP:a.b.c.d`. */
+function generalName(text: string): pkijs.GeneralName {
   const colon = text.indexOf(':')
   const kind = text.slice(0, colon)
   const value = text.slice(colon + 1)
-  if (kind === 'IP') return element(context(7), Buffer.from(value.split('.').map(Number)))
-  const tags: ReadonlyMap<string, number> = new Map([
-    ['email', 1],
-    ['DNS', 2],
-    ['URI', 6],
-  ])
-  const tag = tags.get(kind)
-  if (tag === undefined) throw new SsmError('usage', `not a subject alternative name: ${text}`)
-  return element(context(tag), Buffer.from(value, 'latin1'))
-}
-
-/** Signature algorithm OIDs: RSA PKCS#1 v1.5 and ECDSA by digest. */
-const RSA_OIDS: Readonly<Record<IssueDigest, string>> = {
-  md5: '1.2.840.113549.1.1.4',
-  sha1: '1.2.840.113549.1.1.5',
-  sha256: '1.2.840.113549.1.1.11',
-  sha384: '1.2.840.113549.1.1.12',
-  sha512: '1.2.840.113549.1.1.13',
-}
-const ECDSA_OIDS: Readonly<Record<Exclude<IssueDigest, 'md5'>, string>> = {
-  sha1: '1.2.840.10045.4.1',
-  sha256: '1.2.840.10045.4.3.2',
-  sha384: '1.2.840.10045.4.3.3',
-  sha512: '1.2.840.10045.4.3.4',
-}
-const SALT_LENGTH = { md5: 16, sha1: 20, sha256: 32, sha384: 48, sha512: 64 } as const
-const DIGEST_OIDS: Readonly<Record<IssueDigest, string>> = {
-  md5: '1.2.840.113549.2.5',
-  sha1: '1.3.14.3.2.26',
-  sha256: '2.16.840.1.101.3.4.2.1',
-  sha384: '2.16.840.1.101.3.4.2.2',
-  sha512: '2.16.840.1.101.3.4.2.3',
-}
-
-function algorithmDer(key: KeyObject, digest: IssueDigest, pss: boolean): Buffer {
-  if (key.asymmetricKeyType === 'ed25519') return sequence(oid('1.3.101.112'))
-  if (key.asymmetricKeyType === 'ec') {
-    if (digest === 'md5') throw new SsmError('usage', 'there is no ECDSA with MD5')
-    return sequence(oid(ECDSA_OIDS[digest]))
+  if (kind === 'IP') {
+    const octets = Uint8Array.from(value.split('.').map(Number))
+    return new pkijs.GeneralName({ type: 7, value: new asn1js.OctetString({ valueHex: octets.buffer }) })
   }
-  return pss ? pssAlgorithm(digest) : sequence(oid(RSA_OIDS[digest]), derNull)
-}
-
-/** RSASSA-PSS-params (RFC 4055 section 3.1) with MGF1 of the same digest and a salt of its length. */
-function pssAlgorithm(digest: IssueDigest): Buffer {
-  const hash = sequence(oid(DIGEST_OIDS[digest]), derNull)
-  const mask = sequence(oid('1.2.840.113549.1.1.8'), hash)
-  const parameters = sequence(
-    element(constructed(0), hash),
-    element(constructed(1), mask),
-    element(constructed(2), integer(SALT_LENGTH[digest])),
-  )
-  return sequence(oid('1.2.840.113549.1.1.10'), parameters)
-}
-
-function signWith(key: KeyObject, data: Uint8Array, digest: IssueDigest, pss: boolean): Buffer {
-  if (key.asymmetricKeyType === 'ed25519') return sign(null, data, key)
-  if (pss) return sign(digest, data, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: SALT_LENGTH[digest] })
-  return sign(digest, data, key)
+  const type = GENERAL_NAMES.get(kind)
+  if (type === undefined) throw new SsmError('usage', `not a subject alternative name: ${text}`)
+  return new pkijs.GeneralName({ type, value })
 }
 
 /** A private key as PKCS#8 PEM. The text is the secret: write it with mode 0600. */
