@@ -9,6 +9,7 @@ const LF = 0x0a
 const TAB = 0x09
 const SPACE = 0x20
 const EQUALS = 0x3d
+const SLASH = 0x2f
 
 /** Columns of a line, the soft line end included (RFC 2045 section 6.7 rule 5). */
 const MAX_COLUMNS = 76
@@ -27,7 +28,7 @@ export function encodeQuotedPrintable(bytes: Uint8Array): Buffer {
   let column = 0
   for (let at = 0; at < bytes.length; at++) {
     const octet = bytes[at] ?? 0
-    const plain = isPlain(octet, bytes[at + 1])
+    const plain = isPlain(bytes, at)
     if (column + (plain ? 1 : ESCAPE) > MAX_COLUMNS - 1) {
       target[offset++] = EQUALS
       target[offset++] = LF
@@ -53,7 +54,7 @@ function mostEncoded(bytes: Uint8Array): number {
   let lines = 1
   for (let at = 0; at < bytes.length; at++) {
     const octet = bytes[at] ?? 0
-    columns += isPlain(octet, bytes[at + 1]) ? 1 : ESCAPE
+    columns += isPlain(bytes, at) ? 1 : ESCAPE
     if (octet === LF) lines++
   }
   // A line is left before its last column by less than an escape; each ends with `=` and LF.
@@ -61,10 +62,26 @@ function mostEncoded(bytes: Uint8Array): number {
   return columns + 2 * lines
 }
 
-/** May it stand for itself? Blanks may, except before a line feed, at the end, and before a CR. */
-function isPlain(octet: number, next: number | undefined): boolean {
-  if (octet === SPACE || octet === TAB) return next !== undefined && next !== LF && next !== CR
+/**
+ * May it stand for itself? Blanks may, except before a line feed, at the end, and before a CR; the slash of a media type
+ * of encrypted content may not, so that no reader finds the type in the text.
+ */
+function isPlain(bytes: Uint8Array, at: number): boolean {
+  const octet = bytes[at] ?? 0
+  if (octet === SPACE || octet === TAB) {
+    const next = bytes[at + 1]
+    return next !== undefined && next !== LF && next !== CR
+  }
+  if (octet === SLASH && isSlashOfType(bytes, at)) return false
   return octet > SPACE && octet < 0x7f && octet !== EQUALS
+}
+
+/** The media types of encrypted S/MIME content (RFC 8551 section 3.5.1, and the name before it was registered). */
+export const ENCRYPTED_TYPES = ['application/pkcs7-mime', 'application/x-pkcs7-mime'] as const
+const SUBTYPES = ENCRYPTED_TYPES.map((type) => Buffer.from(type.slice(type.indexOf('/')), 'latin1'))
+
+function isSlashOfType(bytes: Uint8Array, at: number): boolean {
+  return SUBTYPES.some((subtype) => subtype.every((octet, offset) => bytes[at + offset] === octet))
 }
 
 /**

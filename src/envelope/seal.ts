@@ -13,7 +13,7 @@ import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
 import { assertRecipient, envelopedData } from '../crypto/cms-enveloped.js'
 import { createCmsSigner, type CmsSigner } from '../crypto/cms-sign.js'
 import { asBuffer } from '../crypto/der.js'
-import { encodeQuotedPrintable } from '../crypto/quoted-printable.js'
+import { ENCRYPTED_TYPES, encodeQuotedPrintable } from '../crypto/quoted-printable.js'
 import { clearSigned, envelopedText, QUOTED_BINARY_HEADER, QUOTED_HEADER, TEXT_HEADER } from '../crypto/smime.js'
 import { survivesAsText, toCrlf } from '../crypto/text.js'
 import { SsmError } from '../errors.js'
@@ -66,13 +66,18 @@ interface TextPart {
 
 function layText(body: Buffer, binary: boolean): TextPart {
   if (body.length === 0) throw new SsmError('cannot-seal', 'an empty message is never sent')
-  if (survivesAsText(body)) return { header: TEXT_HEADER, text: body }
+  if (survivesAsText(body) && !namesEncryption(body)) return { header: TEXT_HEADER, text: body }
   if (isUtf8(body)) return { header: QUOTED_HEADER, text: encodeQuotedPrintable(body) }
   if (binary) return { header: QUOTED_BINARY_HEADER, text: encodeQuotedPrintable(body) }
   throw new SsmError(
     'cannot-seal',
     'not-utf8: the content is not UTF-8, which Python receivers cannot take; set binary = true when the receiver is this program too',
   )
+}
+
+/** Receivers that search the whole message for these words would take it for encrypted: the encoding breaks them up. */
+function namesEncryption(body: Buffer): boolean {
+  return ENCRYPTED_TYPES.some((type) => body.includes(type, 0, 'latin1'))
 }
 
 async function signContent({ header, text }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {

@@ -127,6 +127,19 @@ describe('quoted-printable', () => {
   test('random octets', () => {
     for (const bytes of texts('\r\n\t  =ab\xe9\0.', 5_000)) assertRoundTrip(bytes)
   })
+  test('the media types of encrypted content do not stand in the text, at any column', () => {
+    for (const type of ['application/pkcs7-mime', 'application/x-pkcs7-mime']) {
+      for (let pad = 0; pad < 160; pad++) {
+        const bytes = Buffer.from(`${'p'.repeat(pad)}${type}; ${type}/${type}\n`)
+        assertRoundTrip(bytes)
+        assert.doesNotMatch(
+          encodeQuotedPrintable(bytes).toString('latin1').replaceAll('=\n', ''),
+          /\/(?:x-)?pkcs7-mime/,
+        )
+      }
+    }
+    assert.equal(encodeQuotedPrintable(Buffer.from('a/pkcs7-mim /x-pkcs7')).toString(), 'a/pkcs7-mim /x-pkcs7')
+  })
   test('what arrives with changed line ends is the same', () => {
     const bytes = Buffer.from('a \r\n é\n\n=\r')
     const text = encodeQuotedPrintable(bytes).toString('latin1')

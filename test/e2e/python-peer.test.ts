@@ -17,8 +17,8 @@ import { createSite, eventually, freePort, type Site } from '../kit/site.js'
 
 /** It refuses content that is only white space. */
 const READABLE = Object.values(CONTENTS).filter((body) => body.toString('utf8').trim() !== '')
-/** It takes a message for encrypted when these words are anywhere in it: what is only signed must not contain them. */
-const seemsEncrypted = (body: Buffer): boolean => body.includes('pkcs7-mime')
+/** It takes a message for encrypted when these words are anywhere in it: ours carry them in quoted-printable. */
+const seemsEncrypted = (body: Buffer): boolean => /application\/(?:x-)?pkcs7-mime/.test(body.toString('latin1'))
 /** Enough where the content is not what may go wrong: its receiver takes its time. */
 const SOME = ['10 KB of records', 'utf8', 'crlf', 'trailing blanks', 'nul'].map((name) => CONTENTS[name]!)
 /** It sends ASCII only, and `openssl smime -text` carries no line ends but LF. */
@@ -38,7 +38,7 @@ const longest = (body: Buffer): number =>
 /** As its receiver stores it: byte for byte what comes in quoted-printable; of plain text the white space at the end is stripped. */
 function asPythonStores(body: Buffer): string {
   const text = body.toString('utf8')
-  return isPlainAscii(body) && longest(body) <= 998 ? text.trimEnd() : text
+  return isPlainAscii(body) && longest(body) <= 998 && !seemsEncrypted(body) ? text.trimEnd() : text
 }
 
 const sorted = (texts: readonly string[]): string[] => [...texts].sort()
@@ -98,8 +98,7 @@ function brokerTests(name: 'rabbitmq' | 'activemq', startBroker: (options: Rabbi
       const expected: string[] = []
       for (const encrypted of [false, true]) {
         configure(site, destination, endpoint(), encrypted)
-        const contents =
-          tls || name !== 'rabbitmq' ? SOME : READABLE.filter((body) => encrypted || !seemsEncrypted(body))
+        const contents = tls || name !== 'rabbitmq' ? SOME : READABLE
         fill(site.outgoing, contents)
         expected.push(...contents.map(asPythonStores))
         const ended = await site.send()

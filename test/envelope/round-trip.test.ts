@@ -40,6 +40,15 @@ describe('what is sealed is opened byte for byte', () => {
       })
     }
   }
+  for (const type of ['application/pkcs7-mime', 'application/x-pkcs7-mime']) {
+    test(`signed text with the words ${type} does not have them on the wire`, async () => {
+      const body = Buffer.from(`a record\nabout ${type}\n`)
+      const wire = Buffer.from(await scene.sealer()({ body }))
+      assert.equal(wire.includes(type), false, wire.toString('latin1'))
+      assert.ok(wire.includes('Content-Transfer-Encoding: quoted-printable'))
+      assertArrives(await open(wire), body, host.dn)
+    })
+  }
   test('through a transport that makes the line ends CRLF', async () => {
     const wire = Buffer.from(await scene.sealer()({ body: CONTENTS.utf8! }))
     assertArrives(
