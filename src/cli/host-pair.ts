@@ -3,8 +3,8 @@
  * only when it parses, matches, is in date and was read twice the same; otherwise the old one stays.
  */
 import { createHash } from 'node:crypto'
-import { messageOf } from '../errors.js'
-import { loadKeyPair, type KeyPair } from '../crypto/keys.js'
+import { messageOf, SsmError, systemCode } from '../errors.js'
+import { loadCertificates, loadKeyPair, type KeyPair } from '../crypto/keys.js'
 import type { Logger } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 
@@ -25,8 +25,10 @@ export interface HostPairOptions {
   readonly clock: Clock
 }
 
-/** Between the two readings, ms: a renewal that writes two files is over by then, or is seen. */
+/** Between two readings, ms: a renewal that writes two files is over by then, or is seen. */
 const SECOND_LOOK = 500
+/** Readings of one reload. A renewal that is not over after them is taken up by the next one. */
+const LOOKS = 5
 
 /** Throws SsmError `configuration` when the pair is not good. */
 export function createHostPair(options: HostPairOptions): HostPair {
@@ -43,18 +45,63 @@ export function createHostPair(options: HostPairOptions): HostPair {
     all: () => (before === undefined ? [pair] : [pair, before]),
     async reload() {
       try {
-        const first = load()
-        if (digest(first) === digest(pair)) return
-        await clock.sleep(SECOND_LOOK)
-        if (digest(load()) !== digest(first)) return
+        const fresh = await lookTwice(load, pair, options)
+        if (fresh === undefined) return
         before = pair
-        pair = first
+        pair = fresh
         log.info('The renewed host certificate is in use: %s', options.certificate)
       } catch (error) {
-        log.error('The host certificate stays as it was read before: %s', { message: messageOf(error) })
+        log.error('The host certificate stays as it was read before: %s', { message: inWords(error) })
       }
     },
   }
+}
+
+/**
+ * A pair that was read twice the same, or undefined when it is the one we have. While the two files are being replaced,
+ * readings differ or do not match: then it looks again, and throws what is wrong with the last of them.
+ */
+async function lookTwice(
+  load: () => KeyPair,
+  current: KeyPair,
+  { certificate, clock }: HostPairOptions,
+): Promise<KeyPair | undefined> {
+  let last: KeyPair | undefined
+  let trouble: unknown = new SsmError('configuration', 'certificate and key are being changed all the time')
+  for (let look = 0; look < LOOKS; look++) {
+    if (look > 0) await clock.sleep(SECOND_LOOK)
+    try {
+      const now = load()
+      if (digest(now) === digest(current)) return undefined
+      if (last !== undefined && digest(now) === digest(last)) return now
+      last = now
+    } catch (error) {
+      last = undefined
+      trouble = error
+      if (!isUnreadable(error)) continue
+      // A key that only root may read is no trouble as long as the certificate beside it is the one we have.
+      if (isStillThere(certificate, current)) return undefined
+      break
+    }
+  }
+  throw trouble
+}
+
+function isStillThere(file: string, { certificate }: KeyPair): boolean {
+  try {
+    return loadCertificates(file).some(({ fingerprint }) => fingerprint === certificate.fingerprint)
+  } catch {
+    // Then the trouble with the key is told, which is the same trouble.
+    return false
+  }
+}
+
+const isUnreadable = (error: unknown): boolean => error instanceof SsmError && systemCode(error.cause) === 'EACCES'
+
+function inWords(error: unknown): string {
+  const hint =
+    'if this program was started as root and has become the owner of its spool, it cannot read a file that is root’s alone again: restart it after a renewal'
+  return isUnreadable(error) ? `${messageOf(error)} (${hint})` : messageOf(error)
 }
 
 function digest({ certificatePem, keyPem }: KeyPair): string {
