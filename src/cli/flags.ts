@@ -15,6 +15,7 @@ export interface Flags {
   /** With `check`. */
   readonly tryDestination: boolean
   readonly json: boolean
+  readonly watch: boolean
   readonly foreground: boolean
   readonly daemon: boolean
 }
@@ -33,6 +34,7 @@ interface RawFlags {
   readonly check?: true
   readonly tryDestination?: true
   readonly json?: true
+  readonly watch?: true
   readonly foreground?: true
   readonly daemon?: true
 }
@@ -62,6 +64,7 @@ export function parseFlags(name: ProgramName, program: Program): Flags | number 
     check: raw.check === true,
     tryDestination: raw.tryDestination === true,
     json: raw.json === true,
+    watch: raw.watch === true,
     foreground: raw.foreground === true,
     daemon: raw.daemon === true,
   }
@@ -72,7 +75,7 @@ function createCommand(name: ProgramName): Command {
   const command = new Command(name)
     .description(
       name === 'ssmsend'
-        ? 'Send what waits in the outgoing spool, signed, and end.'
+        ? 'Send what waits in the outgoing spool, signed, and end (or stay: --watch).'
         : 'Receive messages, judge them, and store them in the incoming or the reject spool.',
     )
     .option('-c, --config <file>', 'configuration file', `/etc/apel/${role}.cfg`)
@@ -84,7 +87,9 @@ function createCommand(name: ProgramName): Command {
     .version(`SSM ${VERSION}`, '-v, --version', 'print the version and end')
     .helpOption('-h, --help', 'print this help and end')
     .allowExcessArguments(false)
-  if (name === 'ssmreceive') {
+  if (name === 'ssmsend') {
+    command.option('--watch', 'stay, and send as messages arrive, until SIGTERM')
+  } else {
     command
       .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
       .option('--foreground', 'do not detach (units, containers, tests)')

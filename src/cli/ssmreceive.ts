@@ -13,6 +13,7 @@ import { supervise } from '../pipeline/supervise.js'
 import { begin, exitOf, explained, sayBeginning } from './begin.js'
 import { detach, isDetached, shouldDetach, tellParent } from './detach.js'
 import { parseFlags, type Flags } from './flags.js'
+import { createNotifier } from './notify.js'
 import { createPidfile, livingHolder } from './pidfile.js'
 import type { Program } from './program.js'
 import { createRefreshing } from './refreshing.js'
@@ -79,7 +80,10 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
     top.info('Received the shutdown signal: %s', signal)
   })
   await using _refreshing = await createRefreshing(receiver, log, program, stopping.stop)
+  using notifier = createNotifier(program, top)
   tellParent(program, { ssm: 'ready', exit: 0 })
+  notifier.ready()
+  stopping.stop.addEventListener('abort', () => void notifier.stopping(), { once: true })
   await purge(receiver, log)
   const done = supervise(
     {
@@ -98,6 +102,7 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
     })
   })
   await Promise.race([done, forced])
+  await notifier.stopping()
 }
 
 /** Trouble with purging is no reason not to receive: the disk may be full of what a purge would remove. */

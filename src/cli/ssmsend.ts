@@ -1,6 +1,6 @@
 /**
- * `ssmsend`: one pass over the outgoing spool, from cron. Exit codes: 0 done, nothing to do, or another run is at it;
- * 1 something was set aside; 64 usage; 75 try later; 78 configuration.
+ * `ssmsend`: one pass over the outgoing spool, from cron, or a sender that stays (`--watch`). Exit codes: 0 done, nothing
+ * to do, or another run is at it; 1 something was set aside; 64 usage; 75 try later; 78 configuration.
  */
 import { isSsmError } from '../errors.js'
 import type { SenderConfig } from '../config/config.js'
@@ -12,6 +12,7 @@ import { begin, exitOf, explained, sayBeginning } from './begin.js'
 import { parseFlags } from './flags.js'
 import type { Program } from './program.js'
 import { createProgress } from './progress.js'
+import { watchSpool } from './ssmsend-watch.js'
 import { createStopping } from './stopping.js'
 import { wireSender } from './wire-sender.js'
 
@@ -33,7 +34,7 @@ export async function ssmsend(program: Program): Promise<number> {
   const top = log.named('ssmsend')
   let exit: number
   try {
-    exit = await run(config, log, program)
+    exit = flags.watch ? await watchSpool(config, log, program) : await run(config, log, program)
   } catch (error) {
     exit = exitOf(error)
     program.stdout.write('SSM failed to complete successfully.  See log file for details.\n')

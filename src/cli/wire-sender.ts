@@ -3,15 +3,16 @@
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
-import { createSeal, sealWarning } from '../envelope/seal.js'
-import type { Seal } from '../message.js'
+import { sealWarning } from '../envelope/seal.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
 import { createDirectorySync } from '../os/durable.js'
+import { watch, type Watcher } from '../os/watch.js'
 import type { SendDeps } from '../pipeline/send.js'
 import { createFailed, type Failed } from '../spool/failed.js'
 import { createMessageDirectory } from '../spool/message-directory.js'
+import { OWN_DIRECTORY } from '../spool/own-directory.js'
 import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
 import type { Transport, Window } from '../transport/port.js'
 import { brokerSettings } from './broker-settings.js'
@@ -20,6 +21,7 @@ import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import type { Program } from './program.js'
 import { loadServerCert } from './recipient.js'
+import { createSealing } from './sealing.js'
 import { lockSpool } from './single.js'
 
 /** Bytes of bodies in flight. */
@@ -33,6 +35,10 @@ export interface Sender extends SendDeps, AsyncDisposable {
   readonly outgoing: Outgoing
   /** Before the first claim: the run lock, the locks of runs that were killed, what purging can do now. */
   begin(): Promise<void>
+  /** Reads the host pair and `server_cert` again. Never throws: says why what was read before stays. */
+  reload(): Promise<void>
+  /** Calls back when something happens in the spool, for a sender that stays. A hint only. */
+  watch(onHint: () => void): Promise<Watcher>
 }
 
 /** Throws SsmError `configuration` for what a person must mend. Logs who signs and for whom. */
@@ -51,16 +57,22 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   becomeOwner(messaging.path, program)
   warnOfPlace('sender', messaging.path, program, top)
   const spool = openOutgoing(config, log)
+  const sealing = createSealing(config, pair, recipient, log)
   const ending: (() => Promise<void>)[] = []
   return {
     outgoing: spool.outgoing,
     setAside: spool.setAside,
-    seal: sealFor(config, pair, recipient),
+    seal: sealing.seal,
     transport: lazyTransport(config, pair, log, program),
     window: windowOf(config),
     log: queues,
     clock: systemClock,
     begin: () => beginRun(config, spool, ending, log),
+    async reload() {
+      await pair.reload()
+      await sealing.reload()
+    },
+    watch: (onHint) => watchSpool(config, onHint, log),
     async [Symbol.asyncDispose]() {
       for (const end of ending.splice(0).reverse()) await end()
       spool.outgoing.close()
@@ -94,15 +106,19 @@ function lazyTransport(config: SenderConfig, pair: HostPair, log: Log, program: 
   }
 }
 
-function sealFor({ certificates, messaging }: SenderConfig, pair: HostPair, recipient: Certificate | undefined): Seal {
-  const { certificate, key } = pair.current()
-  return createSeal({
-    certificate,
-    key,
-    cipher: certificates.cipher,
-    binary: messaging.binary,
-    clock: systemClock,
-    ...(recipient === undefined ? {} : { recipient }),
+/** Chokidar's hints about the spool; the caller looks into it now and then anyway. */
+async function watchSpool({ messaging }: SenderConfig, onHint: () => void, log: Log): Promise<Watcher> {
+  const queues = log.named('ssm.ssm2')
+  let said = false
+  return await watch(messaging.path, onHint, {
+    // Folders of a message directory are not looked into, and its files may have any name.
+    ...(messaging.pathType === 'dirq' ? {} : { depth: 0, flat: true }),
+    // Ours, and those that producers of other users make.
+    ignored: (name) => name.startsWith(OWN_DIRECTORY),
+    onTrouble: (error) => {
+      if (!said) queues.warning('The spool is looked into every 5 s only: %s', error)
+      said = true
+    },
   })
 }
 

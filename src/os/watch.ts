@@ -8,6 +8,8 @@ import { SsmError, messageOf } from '../errors.js'
 export interface WatchOptions {
   /** Levels below the directory. Default 1: a queue and its intermediate directories. */
   readonly depth?: number
+  /** Nothing below the directory is watched by itself, whatever its name: the directory reports it all the same. */
+  readonly flat?: boolean
   /** Quiet time in ms before the hint, for things that change in bursts. Default 0: at once, then at most every 10 ms. */
   readonly debounce?: number
   /** Names below the directory that are neither watched nor reported. */
@@ -30,11 +32,12 @@ export const CA_DIRECTORY: WatchOptions = { depth: 0, debounce: 2000 }
 /** Starts watching; resolves when events will be seen. A directory that is missing is watched for. Loads chokidar on first use. */
 export async function watch(path: string, onHint: () => void, options: WatchOptions = {}): Promise<Watcher> {
   const { watch: start } = await import('chokidar')
-  const { depth = 1, debounce = 0, ignored = () => false } = options
+  const { depth = 1, flat = false, debounce = 0, ignored = () => false } = options
   const hint = createHint(onHint, debounce)
   const isIgnored = (file: string): boolean => {
     const below = relative(path, file)
-    return below !== '' && !below.startsWith('..') && (ELEMENT.test(basename(file)) || below.split(sep).some(ignored))
+    if (below === '' || below.startsWith('..')) return false
+    return flat || ELEMENT.test(basename(file)) || below.split(sep).some(ignored)
   }
   const watcher = start(path, {
     depth,

@@ -2,10 +2,11 @@
  * Keeps a receiver connected: opens a subscription, receives until it ends, waits, begins again. It never gives up:
  * a broker that is down, a disk that is full and rights that are missing are all mended while it waits.
  */
-import { isSsmError, messageOf } from '../errors.js'
+import { isSsmError } from '../errors.js'
 import type { Logger } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 import type { Subscriber, Transport } from '../transport/port.js'
+import { createComplaint } from './complaint.js'
 import { createBackoff, type Backoff } from './retry.js'
 import { isOurTrouble } from './judge.js'
 import type { ReceiveHooks } from './receive.js'
@@ -21,13 +22,10 @@ export interface SuperviseDeps {
   readonly backoff?: Backoff
 }
 
-/** The same complaint is repeated once a minute, ms. */
-const COMPLAINT_INTERVAL = 60_000
-
 /** Runs until `stop` fires; then drains and resolves. Throws only what is a fault of the configuration. */
 export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise<void> {
   const backoff = deps.backoff ?? createBackoff()
-  const complain = createComplaint(deps)
+  const complain = createComplaint(deps.clock)
   for (;;) {
     try {
       await once(deps, stop, () => {
@@ -35,7 +33,11 @@ export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise
       })
     } catch (error) {
       if (isSsmError(error, 'configuration', 'usage')) throw error
-      if (!stop.aborted) complain(error)
+      if (!stop.aborted) {
+        complain(error, (message) => {
+          sayTrouble(deps, error, message)
+        })
+      }
     }
     if (stop.aborted) return
     try {
@@ -60,20 +62,11 @@ async function once(deps: SuperviseDeps, stop: AbortSignal, onStored: () => void
   })
 }
 
-/** Says the same trouble at most once a minute, other trouble at once. */
-function createComplaint({ programLog, log, clock }: SuperviseDeps): (error: unknown) => void {
-  let last = ''
-  let at = -Infinity
-  return (error) => {
-    const message = messageOf(error)
-    if (message === last && clock.monotonic() - at < COMPLAINT_INTERVAL) return
-    last = message
-    at = clock.monotonic()
-    if (isOurTrouble(error)) {
-      log.error('Not taking messages for now; nothing is lost, they wait at the broker: %s', { message })
-      return
-    }
-    programLog.warning('Connection lost.')
-    log.warning('The connection ended: %s', { message })
+function sayTrouble({ programLog, log }: SuperviseDeps, error: unknown, message: string): void {
+  if (isOurTrouble(error)) {
+    log.error('Not taking messages for now; nothing is lost, they wait at the broker: %s', { message })
+    return
   }
+  programLog.warning('Connection lost.')
+  log.warning('The connection ended: %s', { message })
 }

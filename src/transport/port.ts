@@ -15,6 +15,11 @@ export interface Receipt {
 /** A connection that sends. Several `publish` calls may be under way; the caller keeps the window. */
 export interface Publisher extends AsyncDisposable {
   /**
+   * Fires when the connection ended by itself, with an SsmError as its reason: so that a sender that has nothing to send
+   * notices. Absent where there is no connection between two messages.
+   */
+  readonly lost?: AbortSignal
+  /**
    * Resolves when the broker has taken *this* message. Rejects with SsmError:
    * temporary (`connection-lost`, `receipt-late`), `message-refused` (this message only), `destination-refused`,
    * `login-refused` (all messages), `aborted`. After `connection-lost` the publisher is of no more use.

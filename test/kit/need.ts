@@ -49,6 +49,7 @@ const NEEDS = {
   // Containers may forbid ptrace: the program alone is not enough.
   strace: { install: 'strace (and the right to trace)', present: () => runs('strace', '-o', '/dev/null', 'true') },
   faketime: { install: 'faketime', present: onPath('faketime') },
+  'systemd-notify': { install: 'systemd', present: onPath('systemd-notify') },
   shellcheck: { install: 'shellcheck', present: onPath('shellcheck') },
   rpmspec: { install: 'rpm', present: onPath('rpmspec') },
   git: { install: 'git', present: onPath('git') },

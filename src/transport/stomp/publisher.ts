@@ -23,12 +23,17 @@ export class StompPublisher implements Publisher, SessionUser {
   readonly #deps: TransportDeps
   /** By receipt header. */
   readonly #pending = new Map<string, Pending>()
+  readonly #lost = new AbortController()
   #session: Session | null = null
   #bytes = 0
   #waiting: (() => void)[] = []
 
   constructor(deps: TransportDeps) {
     this.#deps = deps
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
   }
 
   attach(session: Session): void {
@@ -113,6 +118,7 @@ export class StompPublisher implements Publisher, SessionUser {
     const error = lost(reason)
     for (const pending of this.#pending.values()) pending.reject(error)
     this.drained()
+    this.#lost.abort(error)
   }
 
   #transmit(receipt: string, pending: Pending, body: Uint8Array): void {

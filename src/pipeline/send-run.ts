@@ -1,0 +1,238 @@
+/**
+ * One run of a sender over its spool: what is in flight, whom the broker refused, who may have ended a connection. It
+ * lasts over many connections, and over many passes when the sender stays.
+ */
+import { SsmError, isSsmError, messageOf, systemCode } from '../errors.js'
+import type { MessageId, Sealed } from '../message.js'
+import type { Claim } from '../spool/port.js'
+import type { Publisher, Receipt } from '../transport/port.js'
+import type { SendDeps, SendReport, SendSignals } from './send.js'
+import { Suspects } from './suspects.js'
+import { createFlowWindow, type FlowWindow } from './window.js'
+
+/** So many refusals in a row without a success: it is not the messages. */
+const REFUSALS_IN_A_ROW = 3
+/** So many troubles with the spool in a row: it is not one element. */
+const TROUBLES_IN_A_ROW = 3
+/** Elements of other users that cannot be locked are each their own affair: a handful must not hold up those behind them. */
+const RIGHTS_IN_A_ROW = 100
+
+/** What became of one message; the claim of a refused one is kept. */
+type Outcome = 'passed' | 'skipped' | 'refused' | 'lost'
+
+export class SendRun {
+  readonly report: SendReport = { sent: 0, setAside: 0, locked: 0, left: 0 }
+  readonly #suspects = new Suspects()
+  /** Refused, still claimed: set aside at the next success, put back when there are too many. */
+  readonly #refused: { readonly claim: Claim<Uint8Array>; readonly why: string }[] = []
+  /** Bodies in memory: entered with the size known from the claim, before reading. */
+  readonly #bodies: FlowWindow
+  #troubles = 0
+  /** Why the connection is of no more use; ends the round. */
+  #lost: Error | undefined
+  /** Why the run ends. */
+  #fatal: Error | undefined
+  /** What was said of messages that stay, in this pass and in the one before: a sender that stays says it once. */
+  #said = new Set<string>()
+  #saidBefore = new Set<string>()
+  readonly #deps: SendDeps
+  readonly #signals: SendSignals
+
+  constructor(deps: SendDeps, signals: SendSignals) {
+    this.#deps = deps
+    this.#signals = signals
+    this.#bodies = createFlowWindow({ messages: Infinity, bytes: deps.window.bytes })
+  }
+
+  /**
+   * Everything that waits, over one connection: fresh suspects alone, then everything else with a window in flight, then
+   * the likely culprits alone. Throws what made the connection or the run of no more use; every claim but those of
+   * refused messages is released by then.
+   */
+  async pass(publisher: Publisher): Promise<void> {
+    this.#lost = undefined
+    this.#fatal = undefined
+    this.#troubles = 0
+    this.#saidBefore = this.#said
+    this.#said = new Set()
+    await this.#alone(publisher, this.#suspects.fresh())
+    await this.#together(publisher)
+    await this.#alone(publisher, this.#suspects.ids())
+    const over = this.#trouble()
+    if (over !== undefined) throw over
+  }
+
+  #trouble(): Error | undefined {
+    return this.#fatal ?? this.#lost
+  }
+
+  /** Refusals that no success has answered yet are taken for true of the messages: the run ends in good order. */
+  async settle(): Promise<void> {
+    await this.#setAsideRefused()
+  }
+
+  /** The refused ones that are left stay in the spool. */
+  async end(): Promise<void> {
+    for (const { claim } of this.#refused.splice(0)) await claim.release()
+  }
+
+  #isOver(): boolean {
+    return this.#trouble() !== undefined || this.#signals.stop.aborted
+  }
+
+  async #alone(publisher: Publisher, ids: readonly MessageId[]): Promise<void> {
+    for (const id of ids) {
+      if (this.#isOver()) return
+      await this.#one(publisher, id, true)
+    }
+  }
+
+  async #together(publisher: Publisher): Promise<void> {
+    if (this.#isOver()) return
+    const window = createFlowWindow({ messages: this.#deps.window.messages, bytes: Infinity })
+    try {
+      for await (const id of this.#deps.outgoing.ids()) {
+        if (this.#suspects.has(id) || this.#refused.some(({ claim }) => claim.id === id)) continue
+        await window.enter(0)
+        if (this.#isOver()) {
+          window.leave(0)
+          break
+        }
+        void this.#one(publisher, id, false).finally(() => {
+          window.leave(0)
+        })
+      }
+    } finally {
+      await window.idle()
+    }
+  }
+
+  /** One message from claim to removal. Never throws: what ends the round or the run is noted. */
+  async #one(publisher: Publisher, id: MessageId, alone: boolean): Promise<void> {
+    let claim: Claim<Uint8Array> | null = null
+    let outcome: Outcome = 'skipped'
+    try {
+      claim = await this.#deps.outgoing.claim(id)
+      if (claim === null) {
+        this.#suspects.clear(id)
+        if (this.#isNews(`locked ${id}`)) {
+          this.report.locked += 1
+          this.#deps.log.warning('Message was locked. %s will not be sent.', id)
+        }
+        return
+      }
+      outcome = await this.#carry(publisher, claim, alone)
+    } catch (error) {
+      this.#leave(id, error)
+    } finally {
+      if (outcome !== 'refused') await claim?.release().catch((error: unknown) => (this.#fatal ??= errorOf(error)))
+      this.#deps.onProgress?.(this.report)
+    }
+  }
+
+  /** Trouble with one element leaves it and goes on; several in a row, or anything else, ends the run. */
+  #leave(id: MessageId, error: unknown): void {
+    if (isSsmError(error, 'disk', 'lock-lost')) {
+      this.report.left += 1
+      this.#troubles += 1
+      if (this.#isNews(`left ${id}: ${error.message}`)) {
+        this.#deps.log.error('Message %s was left in the spool: %s', id, error)
+      }
+      if (this.#troubles < (isAboutRights(error) ? RIGHTS_IN_A_ROW : TROUBLES_IN_A_ROW)) return
+    }
+    this.#fatal ??= errorOf(error)
+  }
+
+  /** Was this not said in the last pass? */
+  #isNews(what: string): boolean {
+    this.#said.add(what)
+    return !this.#saidBefore.has(what)
+  }
+
+  async #carry(publisher: Publisher, claim: Claim<Uint8Array>, alone: boolean): Promise<Outcome> {
+    const size = claim.size ?? 0
+    await this.#bodies.enter(size)
+    try {
+      const body = await this.#seal(claim)
+      if (body === null || this.#isOver()) return 'skipped'
+      return await this.#publish(publisher, claim, body, alone)
+    } finally {
+      this.#bodies.leave(size)
+    }
+  }
+
+  async #publish(publisher: Publisher, claim: Claim<Uint8Array>, body: Sealed, alone: boolean): Promise<Outcome> {
+    const { log } = this.#deps
+    log.info('Sending message: %s', claim.id)
+    let receipt: Receipt
+    try {
+      receipt = await publisher.publish({ id: claim.id, body }, this.#signals.force)
+    } catch (error) {
+      return await this.#failed(claim, error, alone)
+    }
+    if (receipt.brokerId === undefined) log.info('Sent %s', claim.id)
+    else log.info('Sent %s, Argo ID: %s', claim.id, receipt.brokerId)
+    this.report.sent += 1
+    this.#suspects.passed(claim.id)
+    await claim.remove()
+    this.#troubles = 0
+    await this.#setAsideRefused()
+    return 'passed'
+  }
+
+  /** null: the content cannot be sent, and is set aside. */
+  async #seal(claim: Claim<Uint8Array>): Promise<Sealed | null> {
+    try {
+      return await this.#deps.seal({ body: await claim.read() })
+    } catch (error) {
+      if (!isSsmError(error, 'element-damaged', 'cannot-seal')) throw error
+      await this.#setAside(claim, error.message)
+      return null
+    }
+  }
+
+  async #failed(claim: Claim<Uint8Array>, error: unknown, alone: boolean): Promise<Outcome> {
+    if (isSsmError(error, 'message-refused')) return await this.#refuse(claim, error.message)
+    if (!isSsmError(error, 'connection-lost', 'receipt-late')) throw error
+    this.#lost ??= error
+    if (!alone) {
+      this.#suspects.add(claim.id)
+    } else if (this.#suspects.endedAlone(claim.id)) {
+      await this.#setAside(
+        claim,
+        `the broker ends the connection whenever this message is sent alone: ${error.message}`,
+      )
+    }
+    return 'lost'
+  }
+
+  async #refuse(claim: Claim<Uint8Array>, why: string): Promise<Outcome> {
+    this.#deps.log.warning('Message %s was refused: %s', claim.id, { message: why })
+    this.#refused.push({ claim, why })
+    if (this.#refused.length < REFUSALS_IN_A_ROW) return 'refused'
+    for (const refused of this.#refused.splice(0)) await refused.claim.release()
+    throw new SsmError(
+      'destination-refused',
+      `the broker refused ${REFUSALS_IN_A_ROW} messages in a row, so it is not the messages; all stay. It said: ${why}`,
+    )
+  }
+
+  async #setAsideRefused(): Promise<void> {
+    for (const { claim, why } of this.#refused.splice(0)) await this.#setAside(claim, why)
+  }
+
+  async #setAside(claim: Claim<Uint8Array>, why: string): Promise<void> {
+    this.#deps.log.error('Message %s was set aside: %s', claim.id, { message: why })
+    await this.#deps.setAside(claim, why)
+    this.#suspects.clear(claim.id)
+    this.report.setAside += 1
+  }
+}
+
+function isAboutRights({ cause }: SsmError): boolean {
+  return ['EPERM', 'EACCES'].includes(systemCode(cause) ?? '')
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new SsmError('internal', messageOf(error))
+}
