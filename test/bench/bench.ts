@@ -3,13 +3,17 @@
  * the ratios: the machine may be shared, and absolute figures drift.
  *
  *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq] [--json]
+ *                       [--only many|single] [--against DIR]
+ *
+ * `--against DIR`: a folder with checkouts of the Python SSM and what it needs (CONTRIBUTING.md); it is timed in each round
+ * after ours, on the same broker. `many`: thousands of messages; `single`: start-up, and one message of 10 MB.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Figure, middleOf, tableOf } from './figures.js'
-import { type Job, JOBS } from './jobs.js'
+import type { Job } from './jobs.js'
 import { envelope, opensslSign, rawStore } from './limits.js'
 
 /**
@@ -27,35 +31,55 @@ async function rounds(count: number, name: string, work: (dir: string) => Promis
   return middleOf(all)
 }
 
-async function main(): Promise<void> {
+function options() {
   const { values } = parseArgs({
     options: {
       count: { type: 'string', default: '3000' },
       rounds: { type: 'string', default: '3' },
       broker: { type: 'string', default: 'listener,rabbitmq,activemq' },
+      only: { type: 'string' },
+      against: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   })
-  const count = Number(values.count)
-  const times = Number(values.rounds)
-  const figures: Figure[] = [opensslSign(1), opensslSign(cpus().length)]
-  figures.push(
-    ...(await rounds(times, 'limits', async (dir) => [
-      ...(await envelope(dir, count)),
-      await rawStore(dir, Math.min(count, 1000)),
-    ])),
-  )
-  for (const broker of values.broker.split(',')) {
-    const job = JOBS[broker]
-    if (job === undefined) throw new Error(`--broker ${broker}: one of ${Object.keys(JOBS).join(', ')}`)
+  return { ...values, count: Number(values.count), rounds: Number(values.rounds) }
+}
+
+type Options = ReturnType<typeof options>
+
+async function many({ count, rounds: times, broker }: Options): Promise<Figure[]> {
+  // Loaded when the environment says whether there is a Python program.
+  const { JOBS } = await import('./jobs.js')
+  const figures = await rounds(times, 'limits', async (dir) => [
+    ...(await envelope(dir, count)),
+    await rawStore(dir, Math.min(count, 1000)),
+  ])
+  for (const name of broker.split(',')) {
+    const job = JOBS[name]
+    if (job === undefined) throw new Error(`--broker ${name}: one of ${Object.keys(JOBS).join(', ')}`)
     for (const encrypted of [false, true]) {
       const run = (dir: string): Promise<Figure[]> => job({ dir, count, encrypted } satisfies Job)
-      figures.push(...(await rounds(times, `${broker}${encrypted ? ', encrypted' : ''}`, run)))
+      figures.push(...(await rounds(times, `${name}${encrypted ? ', encrypted' : ''}`, run)))
     }
   }
+  return figures
+}
+
+async function single({ rounds: times }: Options): Promise<Figure[]> {
+  const { idle, big } = await import('./single.js')
+  return [...(await rounds(1, 'start-up', idle)), ...(await rounds(times, 'one large message', big))]
+}
+
+async function main(): Promise<void> {
+  const chosen = options()
+  if (chosen.against !== undefined) process.env.SSM_PEER = resolve(chosen.against)
+  const figures: Figure[] = [opensslSign(1), opensslSign(cpus().length)]
+  if (chosen.only !== 'single') figures.push(...(await many(chosen)))
+  if (chosen.only !== 'many') figures.push(...(await single(chosen)))
+  const { count, rounds: times, json } = chosen
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? '?'}, Node ${process.version}, ${count} messages, ${times} rounds`
-  const json = { machine, date: new Date().toISOString(), figures }
-  process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : `${machine}\n${tableOf(figures)}`)
+  const report = { machine, date: new Date().toISOString(), figures }
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${machine}\n${tableOf(figures)}`)
 }
 
 try {

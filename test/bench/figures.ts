@@ -8,6 +8,8 @@ export interface Figure {
   readonly cpu?: number
   /** Peak resident memory, MB. */
   readonly rss?: number
+  /** How many times the Python program's figure of the same run. */
+  readonly times?: number
 }
 
 export function median(values: readonly number[]): number {
@@ -29,13 +31,14 @@ export function middleOf(rounds: readonly (readonly Figure[])[]): Figure[] {
 export function tableOf(figures: readonly Figure[]): string {
   const limit = figures[0]?.rate ?? NaN
   const width = Math.max(...figures.map(({ what }) => what.length)) + 2
-  const head = [' '.repeat(width), '     1/s', 'of sign', '  ms CPU', ' MB RSS']
-  const rows = figures.map(({ what, rate, cpu, rss }) => [
+  const head = [' '.repeat(width), '     1/s', 'of sign', '  ms CPU', ' MB RSS', 'x Python']
+  const rows = figures.map(({ what, rate, cpu, rss, times }) => [
     what.padEnd(width),
-    rate.toFixed(0).padStart(8),
+    rate.toFixed(rate < 100 ? 1 : 0).padStart(8),
     `${((rate / limit) * 100).toFixed(0)} %`.padStart(7),
-    (cpu?.toFixed(2) ?? '').padStart(8),
+    (cpu?.toFixed(cpu < 10 ? 2 : 0) ?? '').padStart(8),
     (rss?.toFixed(0) ?? '').padStart(7),
+    (times?.toFixed(1) ?? '').padStart(8),
   ])
   return `${[head, ...rows].map((row) => row.join(' ').trimEnd()).join('\n')}\n`
 }

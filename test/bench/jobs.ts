@@ -1,45 +1,20 @@
 /**
  * The main job, timed: the real programs, from their start to the last durable element.
  */
-import { readFileSync } from 'node:fs'
 import { startActivemq } from '../kit/activemq.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
-import { createSite, eventually, freePort, type Running, type Sections, type Site } from '../kit/site.js'
+import { createSite, eventually, freePort, type Sections, type Site } from '../kit/site.js'
+import { hasPythonSsm } from '../kit/python-ssm.js'
 import type { Figure } from './figures.js'
 import { rawBroker } from './limits.js'
+import { meter } from './meter.js'
+import { timePython } from './python.js'
 
 export interface Job {
   readonly dir: string
   readonly count: number
   readonly encrypted: boolean
-}
-
-/** Clock ticks of /proc are 1/100 s on every Linux of today. */
-const TICK_MS = 10
-
-/** Follows a child's CPU and peak memory through /proc until it ends. */
-function meter(running: Running): () => { readonly cpu: number; readonly rss: number } {
-  const pid = running.child.pid ?? 0
-  let last = { cpu: 0, rss: 0 }
-  const look = (): void => {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
-      const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-      const rss = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
-      if (rss > 0) last = { cpu: (Number(fields[11]) + Number(fields[12])) * TICK_MS, rss }
-    } catch {
-      // It has ended: what was seen last counts.
-    }
-  }
-  const timer = setInterval(look, 20)
-  void running.ended.finally(() => {
-    clearInterval(timer)
-  })
-  return () => {
-    look()
-    return last
-  }
 }
 
 const nameOf = (encrypted: boolean): string => (encrypted ? 'signed and encrypted' : 'signed')
@@ -83,7 +58,12 @@ async function throughBroker(name: string, job: Job, start: () => Promise<BenchB
   const site = createSite(job.dir, broker.port)
   site.configure(encrypting(site, job.encrypted))
   const raw = job.encrypted ? [] : [await rawBroker(name, broker.port, job.count)]
-  return [...raw, await timeSend(site, job, name), await timeReceive(site, job, name)]
+  const sent = await timeSend(site, job, name)
+  const received = await timeReceive(site, job, name)
+  if (!hasPythonSsm) return [...raw, sent, received]
+  const theirs = await timePython({ ...job, port: broker.port })
+  const beside = (figure: Figure, other: Figure): Figure => ({ ...figure, times: figure.rate / other.rate })
+  return [...raw, beside(sent, theirs[0]), beside(received, theirs[1]), ...theirs]
 }
 
 async function throughListener(job: Job): Promise<Figure[]> {
