@@ -3,10 +3,11 @@
  * the ratios: the machine may be shared, and absolute figures drift.
  *
  *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq] [--json]
- *                       [--only many|single] [--against DIR]
+ *                       [--only many|single|growth] [--against DIR] [--backlogs 1000,10000,100000]
  *
  * `--against DIR`: a folder with checkouts of the Python SSM and what it needs (CONTRIBUTING.md); it is timed in each round
- * after ours, on the same broker. `many`: thousands of messages; `single`: start-up, and one message of 10 MB.
+ * after ours, on the same broker. `many`: thousands of messages; `single`: start-up, latency, and one message of 10 MB. `growth`
+ * (only when asked for): backlogs of several sizes.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -39,6 +40,7 @@ function options() {
       broker: { type: 'string', default: 'listener,rabbitmq,activemq' },
       only: { type: 'string' },
       against: { type: 'string' },
+      backlogs: { type: 'string', default: '1000,10000,100000' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -67,15 +69,25 @@ async function many({ count, rounds: times, broker }: Options): Promise<Figure[]
 
 async function single({ rounds: times }: Options): Promise<Figure[]> {
   const { idle, big } = await import('./single.js')
-  return [...(await rounds(1, 'start-up', idle)), ...(await rounds(times, 'one large message', big))]
+  const { latency } = await import('./latency.js')
+  return [
+    ...(await rounds(1, 'start-up', idle)),
+    ...(await rounds(1, 'latency', latency)),
+    ...(await rounds(times, 'one large message', big)),
+  ]
 }
 
 async function main(): Promise<void> {
   const chosen = options()
   if (chosen.against !== undefined) process.env.SSM_PEER = resolve(chosen.against)
   const figures: Figure[] = [opensslSign(1), opensslSign(cpus().length)]
-  if (chosen.only !== 'single') figures.push(...(await many(chosen)))
-  if (chosen.only !== 'many') figures.push(...(await single(chosen)))
+  if (chosen.only === 'growth') {
+    const { growth } = await import('./jobs.js')
+    figures.push(...(await rounds(1, 'growth', (dir) => growth(dir, chosen.backlogs.split(',').map(Number)))))
+  } else {
+    if (chosen.only !== 'single') figures.push(...(await many(chosen)))
+    if (chosen.only !== 'many') figures.push(...(await single(chosen)))
+  }
   const { count, rounds: times, json } = chosen
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? '?'}, Node ${process.version}, ${count} messages, ${times} rounds`
   const report = { machine, date: new Date().toISOString(), figures }

@@ -1,6 +1,8 @@
 /**
  * The main job, timed: the real programs, from their start to the last durable element.
  */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { startActivemq } from '../kit/activemq.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
@@ -42,7 +44,7 @@ async function timeReceive(site: Site, { count, encrypted }: Job, where: string)
   const running = site.startReceiver()
   const read = meter(running)
   // Seldom: listing thousands of names takes from what is measured.
-  await eventually('all received', () => site.countIncoming() >= count, 300, 200)
+  await eventually('all received', () => site.countIncoming() >= count, 60 + count / 100, 200 + count / 100)
   const ms = performance.now() - start
   const { cpu, rss } = read()
   await running.stop()
@@ -78,6 +80,21 @@ async function throughListener(job: Job): Promise<Figure[]> {
   const { cpu, rss } = read()
   await receiver.stop()
   return [figure, { what: '  its receiver, stored', rate: figure.rate, cpu: cpu / job.count, rss }]
+}
+
+/** The same work over backlogs of several sizes: what a message costs must not depend on how many wait. */
+export async function growth(dir: string, backlogs: readonly number[]): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const count of backlogs) {
+    const place = join(dir, String(count))
+    mkdirSync(place)
+    await using broker = await startRabbitmq()
+    const site = createSite(place, broker.port)
+    const job = { dir: place, count, encrypted: false }
+    const named = `RabbitMQ, ${count} waiting`
+    figures.push(await timeSend(site, job, named), await timeReceive(site, job, named))
+  }
+  return figures
 }
 
 /** By name, as `--broker` takes them. ActiveMQ with the whole compiler: its test kit starts fast instead. */
