@@ -6,6 +6,7 @@ import { LATER, OPTIONS, RETIRED } from '../dist/src/config/options.js'
 const VALUES = {
   text: () => 'text',
   path: () => 'path',
+  paths: () => 'list of paths',
   boolean: () => '`true`, `false`',
   integer: ({ min, max }) => (max === undefined ? 'number' : `${min ?? 0} to ${max}`),
   duration: () => 'time: `30 s`, `5 min`, `2 h`, `7 d`',

@@ -206,7 +206,13 @@ function loadPair({ certificate, key }: Holder) {
 }
 
 async function sealAs(who: Holder, body: Buffer): Promise<Buffer> {
-  const seal = createSeal({ ...loadPair(who), cipher: 'aes256', binary: false, clock: systemClock })
+  const seal = createSeal({
+    ...loadPair(who),
+    cipher: 'aes256',
+    keyTransport: 'pkcs1',
+    binary: false,
+    clock: systemClock,
+  })
   return Buffer.from(await seal({ body }))
 }
 

@@ -11,6 +11,7 @@ import {
   issueCertificate,
   issueCrl,
   type KeyKind,
+  type KeyUsage,
   keyToPem,
 } from '../crypto/issue.js'
 import { opensslHash } from '../crypto/name.js'
@@ -106,7 +107,7 @@ function writeHolder(dir: string, name: string, issuer: Issuer, request: PkiRequ
     key,
     issuer,
     ca: false,
-    keyUsage: request.keyKind.startsWith('rsa') ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature'],
+    keyUsage: holderUsage(request.keyKind),
     // emailProtection: `openssl smime -verify` asks for it by default.
     extendedKeyUsage: ['serverAuth', 'clientAuth', 'emailProtection'],
     san: request.hosts.map((host) => (/^[\d.]+$/u.test(host) ? `IP:${host}` : `DNS:${host}`)),
@@ -121,4 +122,10 @@ function writeHolder(dir: string, name: string, issuer: Issuer, request: PkiRequ
 
 function write(path: string, text: string, mode = 0o644): void {
   writeFileSync(path, text, { mode, flag: 'wx', flush: true })
+}
+
+/** Signing, and what senders need to encrypt for the holder. */
+function holderUsage(kind: KeyKind): readonly KeyUsage[] {
+  if (kind.startsWith('rsa')) return ['digitalSignature', 'keyEncipherment']
+  return kind === 'ed25519' ? ['digitalSignature'] : ['digitalSignature', 'keyAgreement']
 }

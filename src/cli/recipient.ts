@@ -1,5 +1,5 @@
 /**
- * The certificate that messages are encrypted for.
+ * The certificates that messages are encrypted for.
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
@@ -7,20 +7,31 @@ import { loadRecipient } from '../crypto/keys.js'
 import { SsmError } from '../errors.js'
 import { systemClock } from '../os/clock.js'
 
-/** Loaded and judged; undefined: messages are not encrypted. Throws SsmError `configuration` or `no-trust`. */
-export async function loadServerCert(certificates: SenderConfig['certificates']): Promise<Certificate | undefined> {
-  const { serverCert, certificate, verifyServerCert } = certificates
-  if (serverCert === undefined) return undefined
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
-  const recipient = loadRecipient(serverCert, { now: systemClock.now(), allowWeak })
-  if (serverCert === certificate) {
-    throw new SsmError(
-      'configuration',
-      `server_cert is our own certificate ${certificate}: set it to the certificate of the final receiver`,
-    )
+/** Most certificates; each costs 300 bytes a message. Readers of ours take 32. */
+const MAX_SERVER_CERTS = 32
+
+/** Loaded and judged; none: messages are not encrypted. Throws SsmError `configuration` or `no-trust`. */
+export async function loadServerCerts(
+  certificates: SenderConfig['certificates'],
+): Promise<readonly { readonly file: string; readonly certificate: Certificate }[]> {
+  const { serverCerts, certificate: own, verifyServerCert } = certificates
+  if (serverCerts.length > MAX_SERVER_CERTS) {
+    throw new SsmError('configuration', `server_cert names more than ${MAX_SERVER_CERTS} certificates`)
   }
-  if (verifyServerCert) await assertTrusted(recipient, serverCert, certificates)
-  return recipient
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  const loaded = []
+  for (const file of serverCerts) {
+    const certificate = loadRecipient(file, { now: systemClock.now(), allowWeak })
+    if (file === own) {
+      throw new SsmError(
+        'configuration',
+        `server_cert is our own certificate ${own}: set it to the certificate of the final receiver`,
+      )
+    }
+    if (verifyServerCert) await assertTrusted(certificate, file, certificates)
+    loaded.push({ file, certificate })
+  }
+  return loaded
 }
 
 /** Throws SsmError `configuration` unless the certificate's path ends in a CA of `capath`. CRLs are the receiver's business. */

@@ -1,5 +1,5 @@
 /**
- * Sealing with the host pair and the recipient's certificate that are in force at that moment.
+ * Sealing with the host pair and the recipients' certificates that are in force at that moment.
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
@@ -10,7 +10,7 @@ import type { Seal } from '../message.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
 import type { HostPair } from './host-pair.js'
-import { loadServerCert } from './recipient.js'
+import { loadServerCerts } from './recipient.js'
 
 export interface Sealing {
   readonly seal: Seal
@@ -18,23 +18,24 @@ export interface Sealing {
   reload(): Promise<void>
 }
 
-/** `recipient`: as it was read at the start. */
+/** `recipients`: as they were read at the start. */
 export function createSealing(
   { certificates, messaging }: SenderConfig,
   pair: HostPair,
-  recipient: Certificate | undefined,
+  recipients: readonly Certificate[],
   log: Log,
 ): Sealing {
   const top = log.named('ssmsend')
-  let current = recipient
+  let current = recipients
   const create = ({ certificate, key }: KeyPair): Seal =>
     createSeal({
       certificate,
       key,
+      recipients: current,
       cipher: certificates.cipher,
+      keyTransport: certificates.keyTransport,
       binary: messaging.binary,
       clock: systemClock,
-      ...(current === undefined ? {} : { recipient: current }),
     })
   const fresh = (now: KeyPair): Seal => {
     try {
@@ -44,19 +45,19 @@ export function createSealing(
       return made.seal
     }
   }
-  let made = { pair: pair.current(), recipient: current, seal: create(pair.current()) }
+  let made = { pair: pair.current(), recipients: current, seal: create(pair.current()) }
   return {
     seal(plain) {
       const now = pair.current()
-      if (made.pair !== now || made.recipient !== current) made = { pair: now, recipient: current, seal: fresh(now) }
+      if (made.pair !== now || made.recipients !== current) made = { pair: now, recipients: current, seal: fresh(now) }
       return made.seal(plain)
     },
     async reload() {
       try {
-        const read = await loadServerCert(certificates)
-        if (read?.fingerprint === current?.fingerprint) return
+        const read = (await loadServerCerts(certificates)).map(({ certificate }) => certificate)
+        if (read.every(({ fingerprint }, at) => fingerprint === current[at]?.fingerprint)) return
         current = read
-        if (read !== undefined) top.info('Messages will be encrypted using %s', read.subject.slash)
+        for (const { subject } of read) top.info('Messages will be encrypted using %s', subject.slash)
       } catch (error) {
         top.error('The server certificate stays as it was read before: %s', { message: messageOf(error) })
       }

@@ -1,9 +1,10 @@
 /** `ssmctl sign`, `verify`, `encrypt`, `decrypt`: from standard input to standard output. */
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
-import type { CipherName } from '../crypto/cipher.js'
+import { type Command, Option } from 'commander'
+import { CIPHER_NAMES } from '../crypto/cipher.js'
+import { KEY_TRANSPORTS, MAX_RECIPIENTS } from '../crypto/cms-enveloped.js'
 import { loadKeyPair, loadRecipient } from '../crypto/keys.js'
-import { createSeal, encryptFor, sealWarning } from '../envelope/seal.js'
+import { createSeal, encryptFor, encryptionWarning, sealWarning } from '../envelope/seal.js'
 import { decryptText, isRefusal } from '../envelope/take-apart.js'
 import { verifyMessage } from '../envelope/verify.js'
 import { SsmError } from '../errors.js'
@@ -14,8 +15,6 @@ import { loadCaDirectory } from '../trust/ca-directory.js'
 import { loadDnList } from '../trust/dn-list.js'
 import { createTrustStore } from '../trust/store.js'
 import { type Ctl, readAll } from './ssmctl-process.js'
-
-const CIPHERS: readonly CipherName[] = ['aes128', 'aes192', 'aes256']
 
 interface PairFlags {
   readonly certificate: string
@@ -30,12 +29,25 @@ interface VerifyFlags extends Partial<PairFlags> {
   readonly capath: string
   readonly crls?: true
   readonly dns?: string
+  readonly allowSha1?: readonly string[]
+  readonly allowWeak?: readonly string[]
 }
 
 interface EncryptFlags {
-  readonly recipient: string
-  readonly cipher: string
+  readonly recipient: readonly string[]
+  readonly cipher: (typeof CIPHER_NAMES)[number]
+  readonly keyTransport: (typeof KEY_TRANSPORTS)[number]
 }
+
+interface DecryptFlags extends PairFlags {
+  readonly allowWeak?: readonly string[]
+}
+
+/** The options of the configuration of these names. */
+const allowWeak = (): Option =>
+  new Option('--allow-weak <what...>', 'accept weak algorithms all the same').choices(['rsa1024', '3des'])
+const allowSha1 = (): Option =>
+  new Option('--allow-sha1 <where...>', 'accept SHA-1 all the same').choices(['certificates', 'crls', 'messages'])
 
 export function addEnvelopeVerbs(command: Command, ctl: Ctl): void {
   command
@@ -55,48 +67,66 @@ export function addEnvelopeVerbs(command: Command, ctl: Ctl): void {
     .option('--dns <file>', 'the list of allowed signers (default: every signer with a good path)')
     .option('--certificate <file>', 'for messages that are encrypted: the certificate of the recipient')
     .option('--key <file>', 'and its private key')
+    .addOption(allowSha1())
+    .addOption(allowWeak())
     .action(ctl.action((flags: VerifyFlags) => verify(flags, ctl)))
   command
     .command('encrypt')
-    .description('Encrypt a signed message for one recipient.')
-    .requiredOption('--recipient <file>', 'the certificate of the recipient (PEM)')
-    .option('--cipher <name>', CIPHERS.join(', '), 'aes256')
+    .description('Encrypt a signed message; each of the recipients can read it.')
+    .requiredOption('--recipient <file...>', 'the certificates of the recipients (PEM)')
+    .addOption(new Option('--cipher <name>', 'how the message is encrypted').choices(CIPHER_NAMES).default('aes256'))
+    .addOption(
+      new Option('--key-transport <name>', 'how recipients with RSA keys get the key')
+        .choices(KEY_TRANSPORTS)
+        .default('pkcs1'),
+    )
     .action(ctl.action((flags: EncryptFlags) => encrypt(flags, ctl)))
   command
     .command('decrypt')
     .description('Decrypt a message; what was encrypted, a signed message as a rule, goes to standard output.')
     .requiredOption('--certificate <file>', 'the certificate for which it was encrypted (PEM)')
     .requiredOption('--key <file>', 'its private key (PEM)')
-    .action(ctl.action((flags: PairFlags) => decrypt(flags, ctl)))
+    .addOption(allowWeak())
+    .action(ctl.action((flags: DecryptFlags) => decrypt(flags, ctl)))
 }
 
-function loadPair({ certificate, key }: PairFlags, ctl: Ctl) {
+function loadPair({ certificate, key }: PairFlags, ctl: Ctl, weak: readonly string[] = []) {
   const cwd = ctl.program.cwd()
-  return loadKeyPair(resolve(cwd, certificate), resolve(cwd, key), { now: systemClock.now() })
+  const options = { now: systemClock.now(), allowWeak: weak.includes('rsa1024') }
+  return loadKeyPair(resolve(cwd, certificate), resolve(cwd, key), options)
 }
 
 async function sign(flags: SignFlags, ctl: Ctl): Promise<number> {
   const { certificate, key } = loadPair(flags, ctl)
   const warning = sealWarning({ certificate, key })
   if (warning !== undefined) await ctl.err.write(`ssmctl sign: ${warning}\n`)
-  const seal = createSeal({ certificate, key, cipher: 'aes256', binary: flags.binary === true, clock: systemClock })
+  const seal = createSeal({ certificate, key, ...NOT_ENCRYPTED, binary: flags.binary === true, clock: systemClock })
   await ctl.out.write(await seal({ body: await readAll(ctl.program.stdin) }))
   return 0
 }
 
+/** No recipient: these do not matter. */
+const NOT_ENCRYPTED = { cipher: 'aes256', keyTransport: 'pkcs1' } as const
+
 async function encrypt(flags: EncryptFlags, ctl: Ctl): Promise<number> {
-  const cipher = CIPHERS.find((name) => name === flags.cipher)
-  if (cipher === undefined) {
-    throw new SsmError('usage', `--cipher ${printable(flags.cipher)}: write one of ${CIPHERS.join(', ')}`)
+  if (flags.recipient.length > MAX_RECIPIENTS) {
+    throw new SsmError('usage', `--recipient: at most ${MAX_RECIPIENTS} can read one message`)
   }
-  const recipient = loadRecipient(resolve(ctl.program.cwd(), flags.recipient), { now: systemClock.now() })
-  await ctl.out.write(encryptFor(await readAll(ctl.program.stdin), recipient, cipher))
+  const recipients = flags.recipient.map((file) =>
+    loadRecipient(resolve(ctl.program.cwd(), file), { now: systemClock.now() }),
+  )
+  const warning = encryptionWarning(recipients, flags)
+  if (warning !== undefined) await ctl.err.write(`ssmctl encrypt: ${warning}\n`)
+  await ctl.out.write(await encryptFor(await readAll(ctl.program.stdin), recipients, flags))
   return 0
 }
 
-async function decrypt(flags: PairFlags, ctl: Ctl): Promise<number> {
-  const pair = loadPair(flags, ctl)
-  const text = decryptText(await readAll(ctl.program.stdin), [pair])
+async function decrypt(flags: DecryptFlags, ctl: Ctl): Promise<number> {
+  const pair = loadPair(flags, ctl, flags.allowWeak)
+  const text = await decryptText(await readAll(ctl.program.stdin), {
+    pairs: () => [pair],
+    allow3des: flags.allowWeak?.includes('3des') === true,
+  })
   if (isRefusal(text)) return await refuse(text.refused, text.detail, ctl)
   await ctl.out.write(text)
   return 0
@@ -105,13 +135,23 @@ async function decrypt(flags: PairFlags, ctl: Ctl): Promise<number> {
 async function verify(flags: VerifyFlags, ctl: Ctl): Promise<number> {
   const path = (file: string): string => resolve(ctl.program.cwd(), file)
   const pair = pairOf(flags)
+  const { allowSha1: sha1 = [], allowWeak: weak = [] } = flags
   const snapshot = await loadCaDirectory(path(flags.capath))
+  const allowWeakKeys = weak.includes('rsa1024')
+  const allowSha1InPaths = sha1.includes('certificates') || sha1.includes('crls')
   const opened = await verifyMessage(await readAll(ctl.program.stdin), {
-    trust: createTrustStore(snapshot, { allowSha1: false, allowWeak: false, crlPolicy: 'require' }),
+    trust: createTrustStore(snapshot, {
+      allowSha1: allowSha1InPaths,
+      allowWeak: allowWeakKeys,
+      crlPolicy: 'require',
+    }),
+    allowSha1: sha1.includes('messages'),
+    allowWeak: allowWeakKeys,
+    allow3des: weak.includes('3des'),
     crls: flags.crls === true,
     clock: systemClock,
     ...(flags.dns === undefined ? {} : { dns: (await loadDnList(path(flags.dns))).list }),
-    ...(pair === undefined ? {} : { decryption: [loadPair(pair, ctl)] }),
+    ...(pair === undefined ? {} : { decryption: [loadPair(pair, ctl, weak)] }),
   })
   if (opened.verdict === 'ok') {
     await ctl.out.write(opened.plain.body)

@@ -112,6 +112,7 @@ function createJudgeOf(
     maxMessageSize: messaging.maxMessageSize,
     allowSha1: certificates.allowSha1.includes('messages'),
     allowWeak: certificates.allowWeak.includes('rsa1024'),
+    allow3des: certificates.allowWeak.includes('3des'),
     clock: systemClock,
   })
   return createJudge({ open, log })

@@ -3,7 +3,7 @@
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
-import { sealWarning } from '../envelope/seal.js'
+import { encryptionWarning, sealWarning } from '../envelope/seal.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
@@ -20,7 +20,7 @@ import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import type { Program } from './program.js'
-import { loadServerCert } from './recipient.js'
+import { loadServerCerts } from './recipient.js'
 import { createSealing } from './sealing.js'
 import { lockSpool } from './single.js'
 
@@ -47,7 +47,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   const queues = log.named('ssm.ssm2')
   const { certificates, messaging } = config
   const allowWeak = certificates.allowWeak.includes('rsa1024')
-  const recipient = await findRecipient(config, log)
+  const recipients = await findRecipients(config, log)
   if (!messaging.pathTypeGiven) top.info('No path type defined, assuming dirq.')
   const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
   const { certificate, key } = pair.current()
@@ -57,7 +57,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   becomeOwner(messaging.path, program)
   warnOfPlace('sender', messaging.path, program, top)
   const spool = openOutgoing(config, log)
-  const sealing = createSealing(config, pair, recipient, log)
+  const sealing = createSealing(config, pair, recipients, log)
   const ending: (() => Promise<void>)[] = []
   return {
     outgoing: spool.outgoing,
@@ -174,11 +174,13 @@ async function beginRun(
   })
 }
 
-/** The certificate messages are encrypted for, checked; undefined: they are not encrypted. */
-async function findRecipient({ certificates }: SenderConfig, log: Log): Promise<Certificate | undefined> {
+/** The certificates messages are encrypted for, checked; none: they are not encrypted. */
+async function findRecipients({ certificates }: SenderConfig, log: Log): Promise<readonly Certificate[]> {
   const top = log.named('ssmsend')
-  const recipient = await loadServerCert(certificates)
-  if (recipient === undefined) top.info('No server certificate supplied.  Will not encrypt messages.')
-  else top.info('Messages will be encrypted using %s', recipient.subject.slash)
-  return recipient
+  const recipients = (await loadServerCerts(certificates)).map(({ certificate }) => certificate)
+  if (recipients.length === 0) top.info('No server certificate supplied.  Will not encrypt messages.')
+  for (const { subject } of recipients) top.info('Messages will be encrypted using %s', subject.slash)
+  const unreadable = encryptionWarning(recipients, certificates)
+  if (unreadable !== undefined) top.warning('%s', { message: unreadable })
+  return recipients
 }

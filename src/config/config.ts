@@ -32,9 +32,11 @@ export interface CertificatesConfig {
 }
 
 export interface SenderCertificatesConfig extends CertificatesConfig {
-  readonly serverCert?: string
+  /** Files of the certificates that messages are encrypted for. Empty: they are not encrypted. */
+  readonly serverCerts: readonly string[]
   readonly verifyServerCert: boolean
-  readonly cipher: 'aes128' | 'aes192' | 'aes256'
+  readonly cipher: 'aes128' | 'aes192' | 'aes256' | 'aes128-gcm' | 'aes256-gcm'
+  readonly keyTransport: 'pkcs1' | 'oaep'
 }
 
 export interface ReceiverCertificatesConfig extends CertificatesConfig {

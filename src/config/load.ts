@@ -37,9 +37,10 @@ export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig
     broker: brokerOf(values, password),
     certificates: {
       ...certificatesOf(values),
-      ...optional('serverCert', values.find('path', 'certificates', 'server_cert')),
+      serverCerts: values.find('paths', 'certificates', 'server_cert') ?? [],
       verifyServerCert: values.need('boolean', 'certificates', 'verify_server_cert'),
-      cipher: values.word('certificates', 'cipher', ['aes128', 'aes192', 'aes256']),
+      cipher: values.word('certificates', 'cipher', ['aes128', 'aes192', 'aes256', 'aes128-gcm', 'aes256-gcm']),
+      keyTransport: values.word('certificates', 'key_transport', ['pkcs1', 'oaep']),
     },
     messaging: {
       ...messagingOf(values),

@@ -15,8 +15,6 @@ export interface Option {
   readonly required?: true
   /** For `choice` and `choices`: the words allowed. */
   readonly choices?: readonly string[]
-  /** Words that are understood and not built yet. */
-  readonly laterChoices?: readonly string[]
   /** Other spellings of the words. */
   readonly synonyms?: Readonly<Record<string, string>>
   /** For numbers, durations (ms) and sizes (bytes). */
@@ -36,6 +34,7 @@ export interface Option {
 export type OptionType =
   | 'text'
   | 'path'
+  | 'paths'
   | 'boolean'
   | 'integer'
   | 'duration'

@@ -35,6 +35,7 @@ export interface ParsedTypes {
   readonly text: string
   /** Absolute. */
   readonly path: string
+  readonly paths: readonly string[]
   readonly boolean: boolean
   readonly integer: number
   /** Milliseconds. */
@@ -59,6 +60,7 @@ type Parser<T> = (text: string, option: Option, cwd: string) => T
 export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
   text: oneLine,
   path: (text, _option, cwd) => parsePath(text, cwd),
+  paths: parsePaths,
   boolean: parseBoolean,
   integer: parseInteger,
   duration: (text, option) => parseQuantity(text, option, DURATIONS),
@@ -83,6 +85,12 @@ function parsePath(text: string, cwd: string): string {
   // A path of 4 096 bytes is the most the system takes (limits.h).
   if (text.length > 4095) throw new BadValue('longer than 4095 characters: no path is.')
   return resolve(cwd, oneLine(text))
+}
+
+function parsePaths(text: string, _option: Option, cwd: string): readonly string[] {
+  const words = listOf(text)
+  if (words.length > 32) throw new BadValue('names more than 32 files.')
+  return words.map((word) => parsePath(word, cwd))
 }
 
 // The words of Python's configparser.
@@ -155,13 +163,11 @@ function said(value: number, { factors, plain }: Units): string {
 }
 
 function parseChoice(text: string, option: Option): string {
-  const { choices = [], laterChoices = [], synonyms = {} } = option
+  const { choices = [], synonyms = {} } = option
   const word = text.toLowerCase()
   const found = choices.find((choice) => choice.toLowerCase() === word)
   if (found !== undefined) return found
   if (Object.hasOwn(synonyms, word)) return synonyms[word] ?? ''
-  if (laterChoices.includes(word))
-    throw new BadValue(`${word} comes with a later release; until then one of ${choices.join(', ')}.`)
   const hint = nearest(
     word,
     choices.map((choice) => choice.toLowerCase()),

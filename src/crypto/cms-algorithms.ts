@@ -114,6 +114,7 @@ export function signingWith(key: KeyObject): Signing {
 
 function fittingScheme(key: KeyObject): SignatureScheme {
   const scheme = signingScheme(key)
+  if (scheme.family === 'pss') return pssScheme(key)
   if (scheme.family !== 'ecdsa') return scheme
   const curve = key.asymmetricKeyDetails?.namedCurve ?? 'of explicit parameters'
   const digest = EC_DIGESTS.get(curve)
@@ -121,4 +122,24 @@ function fittingScheme(key: KeyObject): SignatureScheme {
     throw new SsmError('configuration', `cannot sign with a key on the curve ${curve}: use P-256, P-384 or P-521`)
   }
   return { ...scheme, digest }
+}
+
+/** A key of the kind RSASSA-PSS may prescribe its digests and a least length of salt (RFC 4055 section 3.1). */
+function pssScheme(key: KeyObject): SignatureScheme {
+  const { hashAlgorithm = 'sha256', mgf1HashAlgorithm = hashAlgorithm, saltLength = 0 } = key.asymmetricKeyDetails ?? {}
+  if (!isSigningDigest(hashAlgorithm) || mgf1HashAlgorithm !== hashAlgorithm) {
+    throw new SsmError(
+      'configuration',
+      `cannot sign with a key that prescribes ${hashAlgorithm} and ${mgf1HashAlgorithm}: use one of SHA-256, SHA-384 or SHA-512`,
+    )
+  }
+  return {
+    family: 'pss',
+    digest: hashAlgorithm,
+    saltLength: Math.max(saltLength, DIGEST_ENTRIES[hashAlgorithm].length),
+  }
+}
+
+function isSigningDigest(name: string): name is Exclude<DigestName, 'sha1'> {
+  return name === 'sha256' || name === 'sha384' || name === 'sha512'
 }

@@ -1,11 +1,20 @@
 /**
- * EnvelopedData (RFC 5652 section 6): written for one RSA recipient as `openssl smime -encrypt` does, read for our own
- * certificates. No way to learn from us why a message does not decrypt: a failed unwrap goes on with a random key.
+ * EnvelopedData (RFC 5652 section 6) and AuthEnvelopedData (RFC 5083), writing and reading. With the default algorithms
+ * and one recipient, what is written is what `openssl smime -encrypt` writes.
+ *
+ * No way to learn from us why a message does not decrypt: a failed unwrap goes on with a random key.
  */
-import { constants, type KeyObject, privateDecrypt, publicEncrypt, randomBytes } from 'node:crypto'
-import { SsmError, systemCode } from '../errors.js'
+import type { KeyObject } from 'node:crypto'
+import { SsmError } from '../errors.js'
 import type { Certificate } from './certificate.js'
-import { contentCipher, encryptContent, type CipherName, type ContentCipher } from './cipher.js'
+import {
+  authenticates,
+  contentCipher,
+  encryptContent,
+  type CipherName,
+  type ContentCipher,
+  type SealedContent,
+} from './cipher.js'
 import {
   CMS,
   contentInfo,
@@ -19,14 +28,39 @@ import {
 } from './cms.js'
 import { constructed, context, DerReader, malformed, smallInteger, TAG } from './der.js'
 import { derNull, element, integer, octetString, oid, sequence } from './der-write.js'
+import {
+  agree,
+  beginAgreement,
+  curveOf,
+  deriveKey,
+  SCHEMES,
+  unwrapKey,
+  wrapFor,
+  wrapKey,
+  WRAPS,
+} from './key-agreement.js'
+import { OAEP_DIGEST, unwrapOaep, unwrapPkcs1, wrapOaep, wrapPkcs1 } from './key-transport.js'
 import { decodeOid } from './oid.js'
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1'
+const RSAES_OAEP = '1.2.840.113549.1.1.7'
 
 /** Most recipients of a message. */
-const MAX_RECIPIENTS = 32
+export const MAX_RECIPIENTS = 32
+/** Largest recipient that is read, octets: a key agreement for 32 has 8 KiB. */
+const MAX_RECIPIENT = 65_536
 
 const WHAT = 'the encrypted message'
+
+/** How the content key reaches RSA recipients, as the option `key_transport` names it. */
+export const KEY_TRANSPORTS = ['pkcs1', 'oaep'] as const
+export type KeyTransport = (typeof KEY_TRANSPORTS)[number]
+
+/** With which algorithms to encrypt. */
+export interface Encryption {
+  readonly cipher: CipherName
+  readonly keyTransport: KeyTransport
+}
 
 /** A certificate of ours with its private key. */
 export interface DecryptionPair {
@@ -34,85 +68,147 @@ export interface DecryptionPair {
   readonly key: KeyObject
 }
 
-/** A recipient with a key transported by its public key; others (agreement, passwords) are passed over. */
-interface Recipient {
-  readonly id: CertificateId
-  readonly algorithm: Algorithm
-  readonly encryptedKey: Buffer
-}
+/** A recipient with a key transported by RSA, or agreed upon; others (passwords, shared keys) are passed over. */
+type Recipient =
+  | {
+      readonly kind: 'transport'
+      readonly id: CertificateId
+      readonly algorithm: Algorithm
+      readonly encryptedKey: Buffer
+    }
+  | { readonly kind: 'agreement'; readonly bytes: Buffer }
 
-/** An EnvelopedData as a snapshot. */
+/** An EnvelopedData or AuthEnvelopedData as a snapshot. */
 export interface EnvelopedData {
   readonly recipients: readonly Recipient[]
   readonly cipher: ContentCipher
-  readonly content: Buffer
+  readonly sealed: SealedContent
 }
 
-/** Encrypts for one recipient. Throws SsmError `configuration` when its key is not RSA. */
-export function envelopedData(plain: Buffer, recipient: Certificate, cipher: CipherName): Buffer {
-  assertRecipient(recipient)
-  const { key, algorithm, content } = encryptContent(cipher, plain)
-  const encryptedKey = publicEncrypt({ key: recipient.publicKey, padding: constants.RSA_PKCS1_PADDING }, key)
-  const recipientInfo = sequence(
-    integer(0),
-    issuerAndSerial(recipient),
-    sequence(oid(RSA_ENCRYPTION), derNull),
-    octetString(encryptedKey),
-  )
+/** Pkijs is loaded by the first message that needs it. */
+const rareStructures = () => import('./recipient-infos.js')
+
+/** Encrypts for these recipients. Throws SsmError `configuration` when the key of one is not RSA or EC. */
+export async function envelopedData(
+  plain: Buffer,
+  recipients: readonly Certificate[],
+  { cipher, keyTransport }: Encryption,
+): Promise<Buffer> {
+  for (const recipient of recipients) assertRecipient(recipient)
+  const { key, algorithm, content, mac } = await encryptContent(cipher, plain)
+  const infos: Buffer[] = []
+  for (const recipient of recipients) infos.push(await recipientInfo(recipient, key, keyTransport))
+  const agreed = recipients.some((recipient) => curveOf(recipient.publicKey) !== undefined)
   return contentInfo(
-    CMS.envelopedData,
+    mac === undefined ? CMS.envelopedData : CMS.authEnvelopedData,
     sequence(
-      integer(0),
-      element(TAG.set, recipientInfo),
+      // RFC 5652 section 6.1; RFC 5083 section 2.1: always 0.
+      integer(agreed && mac === undefined ? 2 : 0),
+      element(TAG.set, ...infos),
       sequence(oid(CMS.data), algorithm, element(context(0), content)),
+      ...(mac === undefined ? [] : [octetString(mac)]),
     ),
   )
 }
 
-/** Throws SsmError `configuration` for a certificate that we cannot encrypt for. */
-export function assertRecipient(recipient: Certificate): void {
-  const type = recipient.publicKey.asymmetricKeyType ?? 'unknown'
-  if (type === 'rsa') return
-  throw new SsmError(
-    'configuration',
-    `cannot encrypt for ${recipient.subject.slash}: its key is of the type ${type}, give a server_cert with an RSA key`,
+async function recipientInfo(recipient: Certificate, key: Buffer, transport: KeyTransport): Promise<Buffer> {
+  const curve = curveOf(recipient.publicKey)
+  if (curve !== undefined) return await agreedInfo(recipient, curve.scheme, key)
+  const oaep = transport === 'oaep'
+  return sequence(
+    integer(0),
+    issuerAndSerial(recipient),
+    oaep ? (await rareStructures()).oaepAlgorithm(OAEP_DIGEST) : sequence(oid(RSA_ENCRYPTION), derNull),
+    octetString((oaep ? wrapOaep : wrapPkcs1)(recipient.publicKey, key)),
   )
 }
 
-/** Reads the EnvelopedData of a ContentInfo. Throws SsmError `malformed` or `limit`. */
+async function agreedInfo(recipient: Certificate, scheme: string, key: Buffer): Promise<Buffer> {
+  const { keyAgreementInfo, newSharedInfo } = await rareStructures()
+  const { point, secret } = beginAgreement(recipient.publicKey)
+  const { id: wrap, entry } = wrapFor(key.length)
+  const digest = SCHEMES.get(scheme) ?? 'sha256'
+  const wrapping = deriveKey(digest, secret, newSharedInfo(wrap, entry.keyLength), entry.keyLength)
+  return keyAgreementInfo({ recipient, point, scheme, wrap }, wrapKey(entry, wrapping, key))
+}
+
+/** Throws SsmError `configuration` for a certificate that we cannot encrypt for. */
+export function assertRecipient(recipient: Certificate): void {
+  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails: details } = recipient.publicKey
+  if (type === 'rsa' || curveOf(recipient.publicKey) !== undefined) return
+  const kind = type === 'ec' ? `on the curve ${details?.namedCurve ?? 'of explicit parameters'}` : `of the type ${type}`
+  throw new SsmError(
+    'configuration',
+    `cannot encrypt for ${recipient.subject.slash}: its key is ${kind}, give a server_cert with a key of RSA or on P-256, P-384 or P-521`,
+  )
+}
+
+/**
+ * Can `openssl smime`, and with it the Python SSM, read what is encrypted so? undefined: yes; else what it cannot read, as
+ * `encrypted …`.
+ */
+export function narrowlyRead(
+  recipients: readonly Certificate[],
+  { cipher, keyTransport }: Encryption,
+): string | undefined {
+  if (authenticates(cipher)) return `with the cipher ${cipher}`
+  const agreed = recipients.filter((recipient) => curveOf(recipient.publicKey) !== undefined)
+  if (agreed.length > 0) return 'for a server_cert with an EC key'
+  return keyTransport === 'oaep' ? 'with key_transport = oaep' : undefined
+}
+
+/** Reads the EnvelopedData or AuthEnvelopedData of a ContentInfo. Throws SsmError `malformed` or `limit`. */
 export function parseEnvelopedData({ type, content }: ContentInfo): EnvelopedData {
-  if (type !== CMS.envelopedData) throw malformed(WHAT, `is a structure of the type ${type}, not EnvelopedData`)
+  const authenticated = type === CMS.authEnvelopedData
+  if (!authenticated && type !== CMS.envelopedData) {
+    throw malformed(WHAT, `is a structure of the type ${type}, not EnvelopedData`)
+  }
   const reader = new DerReader(content.value, WHAT)
   smallInteger(reader.next(TAG.integer).value, WHAT)
   reader.optional(constructed(0))
   const recipients = parseRecipients(reader.enter(TAG.set))
   const encrypted = reader.enter(TAG.sequence)
-  reader.optional(constructed(1))
+  const attributes = reader.optional(constructed(1))
+  const mac = authenticated ? reader.next(TAG.octetString).value : undefined
+  if (authenticated) reader.optional(constructed(2))
   reader.finish()
   decodeOid(encrypted.next(TAG.oid).value, WHAT)
-  const cipher = contentCipher(readAlgorithm(encrypted, WHAT), WHAT)
+  const cipher = contentCipher(readAlgorithm(encrypted, WHAT), authenticated, WHAT)
   const octets = encryptedContent(encrypted)
   encrypted.finish()
-  return { recipients, cipher, content: octets }
+  const vouched =
+    mac === undefined ? {} : { mac, ...(attributes === undefined ? {} : { attributes: asSet(attributes.bytes) }) }
+  return { recipients, cipher, sealed: { content: octets, ...vouched } }
+}
+
+/** What the tag covers: the attributes encoded as a SET (RFC 5083 section 2.2). */
+function asSet(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[0] = TAG.set
+  return copy
 }
 
 function parseRecipients(set: DerReader): readonly Recipient[] {
   const recipients: Recipient[] = []
   for (let count = 1; !set.done; count++) {
     if (count > MAX_RECIPIENTS) throw new SsmError('limit', `${WHAT} has more than ${MAX_RECIPIENTS} recipients`)
-    if (set.peek() !== TAG.sequence) {
-      set.any()
-      continue
-    }
-    const info = set.enter(TAG.sequence)
-    smallInteger(info.next(TAG.integer).value, WHAT)
-    const id = readCertificateId(info, WHAT)
-    const algorithm = readAlgorithm(info, WHAT)
-    const encryptedKey = info.next(TAG.octetString).value
-    info.finish()
-    recipients.push({ id, algorithm, encryptedKey })
+    const tag = set.peek()
+    const { bytes, value } = set.any()
+    if (bytes.length > MAX_RECIPIENT)
+      throw new SsmError('limit', `${WHAT} has a recipient of more than ${MAX_RECIPIENT} bytes`)
+    if (tag === constructed(1)) recipients.push({ kind: 'agreement', bytes })
+    else if (tag === TAG.sequence) recipients.push(parseTransport(new DerReader(value, WHAT)))
   }
   return recipients
+}
+
+function parseTransport(info: DerReader): Recipient {
+  smallInteger(info.next(TAG.integer).value, WHAT)
+  const id = readCertificateId(info, WHAT)
+  const algorithm = readAlgorithm(info, WHAT)
+  const encryptedKey = info.next(TAG.octetString).value
+  info.finish()
+  return { kind: 'transport', id, algorithm, encryptedKey }
 }
 
 /** [0] IMPLICIT OCTET STRING: in one piece, or (streamed) constructed of octet strings. */
@@ -132,52 +228,49 @@ export interface Decrypted {
 
 /**
  * Decrypts with the first of our pairs that is a recipient; at most one private key operation. Undefined when none is:
- * whom a message is for is not a secret.
+ * whom a message is for is not a secret. Throws SsmError `malformed` for a recipient of ours that is damaged.
  */
-export function decryptEnveloped(message: EnvelopedData, pairs: readonly DecryptionPair[]): Decrypted | undefined {
+export async function decryptEnveloped(
+  message: EnvelopedData,
+  pairs: readonly DecryptionPair[],
+): Promise<Decrypted | undefined> {
   for (const recipient of message.recipients) {
-    const unwrap = UNWRAPS.get(recipient.algorithm.oid)
-    const pair = pairs.find((each) => pointsAt(recipient.id, each.certificate))
-    if (unwrap === undefined || pair?.key.asymmetricKeyType !== 'rsa') continue
-    const key = unwrap(pair.key, recipient.encryptedKey, message.cipher.keyLength)
-    return message.cipher.decrypt(key, message.content)
+    const key =
+      recipient.kind === 'transport'
+        ? await transportedKey(recipient, pairs, message.cipher.keyLength)
+        : await agreedKey(recipient.bytes, pairs, message.cipher.keyLength)
+    if (key !== undefined) return await message.cipher.decrypt(key, message.sealed)
   }
   return undefined
 }
 
-type Unwrap = (key: KeyObject, wrapped: Buffer, length: number) => Buffer
-
-/** Key transport algorithms. */
-const UNWRAPS: ReadonlyMap<string, Unwrap> = new Map([[RSA_ENCRYPTION, unwrapPkcs1]])
-
-/**
- * RSA PKCS#1 v1.5 (RFC 8017 section 7.2.2) without an oracle: the raw operation (Node 20 refuses this padding in
- * privateDecrypt), then the padding looked at without branches on its octets, and a random key when it is wrong
- * (RFC 3218 section 2.3.2).
- */
-function unwrapPkcs1(key: KeyObject, wrapped: Buffer, length: number): Buffer {
-  const random = randomBytes(length)
-  const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8
-  const block = rawDecrypt(key, wrapped, Math.ceil(size))
-  const separator = block.length - length - 1
-  if (separator < 10) return random
-  let wrong = (block[0] ?? 0) | ((block[1] ?? 0) ^ 2) | (block[separator] ?? 1)
-  for (let at = 2; at < separator; at++) wrong |= Number(block[at] === 0)
-  // 0x00 when right, 0xff when wrong.
-  const mask = -Number(wrong !== 0) & 0xff
-  const unwrapped = Buffer.alloc(length)
-  for (let at = 0; at < length; at++) {
-    unwrapped[at] = ((block[separator + 1 + at] ?? 0) & ~mask) | ((random[at] ?? 0) & mask)
-  }
-  return unwrapped
+async function transportedKey(
+  { id, algorithm, encryptedKey }: Extract<Recipient, { kind: 'transport' }>,
+  pairs: readonly DecryptionPair[],
+  length: number,
+): Promise<Buffer | undefined> {
+  const pair = pairs.find((each) => each.key.asymmetricKeyType === 'rsa' && pointsAt(id, each.certificate))
+  if (pair === undefined) return undefined
+  if (algorithm.oid === RSA_ENCRYPTION) return unwrapPkcs1(pair.key, encryptedKey, length)
+  if (algorithm.oid !== RSAES_OAEP) return undefined
+  const { parseOaep } = await rareStructures()
+  return unwrapOaep(pair.key, encryptedKey, length, parseOaep(algorithm.parameters?.bytes))
 }
 
-/** c^d mod n; zeros, which are wrong padding, when the number is not one modulo n. */
-function rawDecrypt(key: KeyObject, wrapped: Buffer, size: number): Buffer {
-  try {
-    return privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, wrapped)
-  } catch (error) {
-    if (systemCode(error)?.startsWith('ERR_OSSL_RSA_') === true) return Buffer.alloc(size)
-    throw error
+async function agreedKey(bytes: Buffer, pairs: readonly DecryptionPair[], length: number): Promise<Buffer | undefined> {
+  const ours = pairs.filter((each) => curveOf(each.key) !== undefined)
+  if (ours.length === 0) return undefined
+  const { parseKeyAgreement } = await rareStructures()
+  const { point, scheme, wrap, sharedInfo, keys } = parseKeyAgreement(bytes)
+  const digest = SCHEMES.get(scheme)
+  const entry = WRAPS.get(wrap)
+  if (digest === undefined || entry === undefined) return undefined
+  for (const { id, encryptedKey } of keys) {
+    const pair = ours.find((each) => pointsAt(id, each.certificate))
+    const secret = pair === undefined ? undefined : agree(pair.key, point)
+    if (secret === undefined) continue
+    const wrapping = deriveKey(digest, secret, sharedInfo(entry.keyLength), entry.keyLength)
+    return unwrapKey(entry, wrapping, encryptedKey, length)
   }
+  return undefined
 }

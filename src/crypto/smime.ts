@@ -192,17 +192,24 @@ function latin1(text: string): Buffer {
   return Buffer.from(text, 'latin1')
 }
 
-const ENVELOPED_HEADER = latin1(
-  'MIME-Version: 1.0\n' +
-    'Content-Disposition: attachment; filename="smime.p7m"\n' +
-    'Content-Type: application/x-pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"\n' +
-    'Content-Transfer-Encoding: base64\n\n',
-)
+function envelopedHeader(smimeType: string): Buffer {
+  return latin1(
+    'MIME-Version: 1.0\n' +
+      'Content-Disposition: attachment; filename="smime.p7m"\n' +
+      `Content-Type: application/x-pkcs7-mime; smime-type=${smimeType}; name="smime.p7m"\n` +
+      'Content-Transfer-Encoding: base64\n\n',
+  )
+}
 
-/** An EnvelopedData as a message, word for word as `openssl smime -encrypt` writes it. */
-export function envelopedText(cms: Buffer): Buffer {
-  const target = Buffer.allocUnsafe(ENVELOPED_HEADER.length + base64LinesLength(cms.length) + 1)
-  let at = ENVELOPED_HEADER.copy(target, 0)
+const ENVELOPED_HEADER = envelopedHeader('enveloped-data')
+/** RFC 8551 section 3.2.2. */
+const AUTH_ENVELOPED_HEADER = envelopedHeader('authEnveloped-data')
+
+/** An EnvelopedData as a message, word for word as `openssl smime -encrypt` writes it; or an AuthEnvelopedData. */
+export function envelopedText(cms: Buffer, authenticated = false): Buffer {
+  const header = authenticated ? AUTH_ENVELOPED_HEADER : ENVELOPED_HEADER
+  const target = Buffer.allocUnsafe(header.length + base64LinesLength(cms.length) + 1)
+  let at = header.copy(target, 0)
   at = writeBase64Lines(cms, target, at)
   target[at] = 0x0a
   return target

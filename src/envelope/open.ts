@@ -32,6 +32,8 @@ export interface OpenSettings extends AlgorithmPolicy {
   readonly binary: boolean
   /** Our certificates with their keys, the current one first. Asked for each encrypted message. */
   readonly decryption?: () => readonly DecryptionPair[]
+  /** Accept 3DES in encrypted messages? */
+  readonly allow3des: boolean
   /** Octets on the wire. */
   readonly maxMessageSize: number
   readonly clock: { now(): number }
@@ -49,13 +51,13 @@ interface Verified {
 /** Makes an Open. What it makes throws only for our own trouble (`no-trust`), or for a bug. */
 export function createOpen(settings: OpenSettings): Open {
   const readCertificate = createCertificateReader()
-  // eslint-disable-next-line @typescript-eslint/require-await -- the port is asynchronous: throwing must be rejecting.
+  const decryption = { pairs: settings.decryption ?? (() => []), allow3des: settings.allow3des }
   return async (wire) => {
     if (wire.length === 0) return no('empty', 'the message is empty')
     if (wire.length > settings.maxMessageSize) {
       return no('too-large', `the message has ${wire.length} bytes, max_message_size is ${settings.maxMessageSize}`)
     }
-    const message = takeApart(asBuffer(wire), settings.decryption ?? (() => []))
+    const message = await takeApart(asBuffer(wire), decryption)
     if (isRefusal(message)) return no(message.refused, message.detail)
     const verified = verify(message, settings, readCertificate)
     if ('verdict' in verified) return verified

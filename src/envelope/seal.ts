@@ -8,9 +8,9 @@
 import { createHash, type KeyObject, randomBytes } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import type { Certificate } from '../crypto/certificate.js'
-import type { CipherName } from '../crypto/cipher.js'
+import { authenticates } from '../crypto/cipher.js'
 import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
-import { assertRecipient, envelopedData } from '../crypto/cms-enveloped.js'
+import { assertRecipient, type Encryption, envelopedData, narrowlyRead } from '../crypto/cms-enveloped.js'
 import { createCmsSigner, type CmsSigner } from '../crypto/cms-sign.js'
 import { asBuffer } from '../crypto/der.js'
 import { ENCRYPTED_TYPES, encodeQuotedPrintable } from '../crypto/quoted-printable.js'
@@ -19,13 +19,12 @@ import { survivesAsText, toCrlf } from '../crypto/text.js'
 import { SsmError } from '../errors.js'
 import type { Seal, Sealed } from '../message.js'
 
-export interface SealSettings {
+export interface SealSettings extends Encryption {
   /** Ours, and its private key. That they match is checked where they are loaded. */
   readonly certificate: Certificate
   readonly key: KeyObject
-  /** Whom to encrypt for; without it messages are only signed. */
-  readonly recipient?: Certificate
-  readonly cipher: CipherName
+  /** Whom to encrypt for; without any, messages are only signed. */
+  readonly recipients?: readonly Certificate[]
   /** May contents that are not UTF-8 be sent? */
   readonly binary: boolean
   /** For the signing time: ms since the epoch. */
@@ -38,24 +37,35 @@ export function sealWarning({ certificate, key }: Pick<SealSettings, 'certificat
   return `Python receivers cannot read signatures by a key of the type ${key.asymmetricKeyType ?? 'unknown'}: use RSA or EC`
 }
 
-/** Makes a Seal. Throws SsmError `configuration` when the key cannot sign or the recipient's cannot encrypt. */
+/** The same about what is encrypted. */
+export function encryptionWarning(recipients: readonly Certificate[], encryption: Encryption): string | undefined {
+  const narrow = recipients.length === 0 ? undefined : narrowlyRead(recipients, encryption)
+  return narrow === undefined ? undefined : `Python receivers cannot read messages that are encrypted ${narrow}`
+}
+
+/** Makes a Seal. Throws SsmError `configuration` when the key cannot sign or a recipient's cannot encrypt. */
 export function createSeal(settings: SealSettings): Seal {
-  const { recipient, cipher } = settings
+  const { recipients = [] } = settings
   const signer = createCmsSigner(settings.certificate, settings.key)
-  if (recipient !== undefined) assertRecipient(recipient)
+  for (const recipient of recipients) assertRecipient(recipient)
   return async (plain) => {
     const signed = await signContent(layText(asBuffer(plain.body), settings.binary), signer, settings.clock.now())
     // The only place where the brand is given: these bytes were just signed.
-    if (recipient === undefined) return signed as Uint8Array as Sealed
-    return encryptFor(signed, recipient, cipher) as Uint8Array as Sealed
+    if (recipients.length === 0) return signed as Uint8Array as Sealed
+    return (await encryptFor(signed, recipients, settings)) as Uint8Array as Sealed
   }
 }
 
-/** Encrypts an already signed message for one recipient. Throws SsmError `cannot-seal` when empty, `configuration`. */
-export function encryptFor(signed: Buffer, recipient: Certificate, cipher: CipherName): Buffer {
+/** Encrypts an already signed message. Throws SsmError `cannot-seal` when empty, `configuration`. */
+export async function encryptFor(
+  signed: Buffer,
+  recipients: readonly Certificate[],
+  encryption: Encryption,
+): Promise<Buffer> {
   if (signed.length === 0) throw new SsmError('cannot-seal', 'there is nothing to encrypt: the signed message is empty')
   // Canonical line ends inside (RFC 8551 section 3.1.1), as openssl smime -encrypt makes them.
-  return envelopedText(envelopedData(toCrlf(signed), recipient, cipher))
+  const cms = await envelopedData(toCrlf(signed), recipients, encryption)
+  return envelopedText(cms, authenticates(encryption.cipher))
 }
 
 /** The signed part in transit form (LF): a header and the text, as it is or in quoted-printable. */

@@ -4,7 +4,7 @@
  * parsers end here.
  */
 import { CMS, parseCms } from '../crypto/cms.js'
-import { decryptEnveloped, parseEnvelopedData, type DecryptionPair } from '../crypto/cms-enveloped.js'
+import { decryptEnveloped, parseEnvelopedData, type Decrypted, type DecryptionPair } from '../crypto/cms-enveloped.js'
 import { parseSignedData, type SignedData } from '../crypto/cms-signed.js'
 import { malformed } from '../crypto/der.js'
 import { parseSmime, type CmsKind, type Smime } from '../crypto/smime.js'
@@ -31,27 +31,46 @@ const UNDECRYPTABLE: Refusal = {
   detail: 'it is not encrypted for our certificate, or it is damaged, or there is no signed message inside',
 }
 
-/** Takes a message apart, decrypting it with one of `pairs` when its outer header says that it is encrypted: only then they are asked for. */
-export function takeApart(wire: Buffer, pairs: () => readonly DecryptionPair[]): SignedMessage | Refusal {
-  return refusing(() => {
+/** Public before any key is used: what the message says of itself. */
+const WEAK_CIPHER: Refusal = {
+  refused: 'undecryptable',
+  detail: 'it is encrypted with 3DES, which only allow_weak = 3des accepts',
+}
+
+/** With what encrypted messages are decrypted. */
+export interface DecryptionSettings {
+  /** Our certificates with their keys. Asked for each message whose outer header says that it is encrypted. */
+  readonly pairs: () => readonly DecryptionPair[]
+  /** Accept 3DES? */
+  readonly allow3des: boolean
+}
+
+/** Takes a message apart, decrypting it when its outer header says that it is encrypted. */
+export async function takeApart(wire: Buffer, settings: DecryptionSettings): Promise<SignedMessage | Refusal> {
+  const outer = refusing(() => {
     const smime = parseSmime(wire)
-    if (smime.kind === 'other') return { refused: 'not-smime', detail: `not an S/MIME signed message: ${smime.detail}` }
-    if (kindOf(smime) === 'signed') return signedMessage(smime)
-    const plain = decryptWire(smime.cms, pairs())
-    return plain === undefined ? UNDECRYPTABLE : innerMessage(plain)
+    if (smime.kind === 'other') {
+      return { refused: 'not-smime' as const, detail: `not an S/MIME signed message: ${smime.detail}` }
+    }
+    return kindOf(smime) === 'signed' ? { message: signedMessage(smime) } : { encrypted: smime.cms }
   })
+  if (isRefusal(outer)) return outer
+  if ('message' in outer) return outer.message
+  const decrypted = await decryptCms(outer.encrypted, settings)
+  return isRefusal(decrypted) ? decrypted : innerMessage(decrypted)
 }
 
 /** The text inside an encrypted message. */
-export function decryptText(wire: Buffer, pairs: readonly DecryptionPair[]): Buffer | Refusal {
-  return refusing(() => {
+export async function decryptText(wire: Buffer, settings: DecryptionSettings): Promise<Buffer | Refusal> {
+  const outer = refusing(() => {
     const smime = parseSmime(wire)
-    if (smime.kind === 'other' || kindOf(smime) !== 'encrypted') {
-      return { refused: 'not-smime', detail: 'not an encrypted S/MIME message' }
-    }
-    const decrypted = decryptWire(smime.cms, pairs)
-    return decrypted?.intact === true ? decrypted.plain : UNDECRYPTABLE
+    if (smime.kind !== 'other' && kindOf(smime) === 'encrypted') return smime
+    return { refused: 'not-smime' as const, detail: 'not an encrypted S/MIME message' }
   })
+  if (isRefusal(outer)) return outer
+  const decrypted = await decryptCms(outer.cms, settings)
+  if (isRefusal(decrypted)) return decrypted
+  return decrypted.intact ? decrypted.plain : UNDECRYPTABLE
 }
 
 /** Runs a parser; what it says about the bytes becomes a refusal, everything else goes on upwards. */
@@ -88,18 +107,24 @@ function signedMessage(smime: Known): SignedMessage {
   return { data, content: data.embedded, detached: false }
 }
 
-type Decryption = NonNullable<ReturnType<typeof decryptEnveloped>>
-
-function decryptWire(cms: Buffer, pairs: readonly DecryptionPair[]): Decryption | undefined {
+async function decryptCms(cms: Buffer, { pairs, allow3des }: DecryptionSettings): Promise<Decrypted | Refusal> {
+  const ours = pairs()
   const message = refusing(() => parseCms(cms, 'the encrypted message', parseEnvelopedData))
-  return isRefusal(message) ? undefined : decryptEnveloped(message, pairs)
+  if (isRefusal(message)) return UNDECRYPTABLE
+  if (message.cipher.weak && !allow3des) return WEAK_CIPHER
+  try {
+    return (await decryptEnveloped(message, ours)) ?? UNDECRYPTABLE
+  } catch (error) {
+    if (isSsmError(error, 'malformed', 'limit')) return UNDECRYPTABLE
+    throw error
+  }
 }
 
 /**
  * The signed message inside. Padding is judged only after the text was parsed like any other, and behind the text there
  * may be nothing but blanks: otherwise appended blocks would tell by the verdict whether their padding is right.
  */
-function innerMessage({ plain, intact }: Decryption): SignedMessage | Refusal {
+function innerMessage({ plain, intact }: Decrypted): SignedMessage | Refusal {
   const inner = refusing(() => {
     const smime = parseSmime(plain)
     if (smime.kind === 'other' || kindOf(smime) !== 'signed') return UNDECRYPTABLE

@@ -9,6 +9,7 @@ import type { DnList, TrustStore } from '../trust/port.js'
 import { createOpen } from './open.js'
 
 export interface VerifySettings extends Partial<AlgorithmPolicy> {
+  readonly allow3des?: boolean
   readonly trust: TrustStore
   readonly crls: boolean
   /** Without a list every signer with a good path will do. */
@@ -19,7 +20,8 @@ export interface VerifySettings extends Partial<AlgorithmPolicy> {
 
 /** Judges a message. Throws SsmError `no-trust`. */
 export async function verifyMessage(wire: Uint8Array, settings: VerifySettings): Promise<Opened> {
-  const { trust, dns, decryption = [], crls, clock, allowSha1 = false, allowWeak = false } = settings
+  const { trust, dns, decryption = [], crls, clock, allowSha1 = false } = settings
+  const { allowWeak = false, allow3des = false } = settings
   return createOpen({
     trust: () => trust,
     dns: () => dns ?? null,
@@ -29,6 +31,7 @@ export async function verifyMessage(wire: Uint8Array, settings: VerifySettings):
     maxMessageSize: Number.POSITIVE_INFINITY,
     allowSha1,
     allowWeak,
+    allow3des,
     clock,
   })(wire)
 }

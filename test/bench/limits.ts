@@ -101,7 +101,7 @@ export async function rawBroker(name: string, port: number, count: number): Prom
 export async function envelope(dir: string, count: number): Promise<Figure[]> {
   mkdirSync(join(dir, 'pki'))
   const pki = createTestPki(join(dir, 'pki'))
-  const seal = createSeal({ ...pki.host, cipher: 'aes256', binary: false, clock: systemClock })
+  const seal = createSeal({ ...pki.host, cipher: 'aes256', keyTransport: 'pkcs1', binary: false, clock: systemClock })
   const trust = await createTrust({ capath: pki.capath, clock: systemClock })
   const { list } = parseDnList(pki.host.dn)
   const judge = createOpen({
@@ -112,6 +112,7 @@ export async function envelope(dir: string, count: number): Promise<Figure[]> {
     maxMessageSize: 1 << 27,
     allowSha1: false,
     allowWeak: false,
+    allow3des: false,
     clock: systemClock,
   })
   const plain = { body: makeRecord('ascii', 1) }

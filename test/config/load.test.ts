@@ -87,7 +87,9 @@ test('a sender: every value typed, relative paths from the working directory', (
       allowSha1: [],
       allowWeak: [],
       verifyServerCert: true,
+      serverCerts: [],
       cipher: 'aes256',
+      keyTransport: 'pkcs1',
     },
     messaging: {
       destination: '/queue/accounting',

@@ -4,18 +4,22 @@
 import assert from 'node:assert/strict'
 import { constants, publicEncrypt } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { encryptContent } from '../../src/crypto/cipher.js'
-import { decryptEnveloped, envelopedData, parseEnvelopedData } from '../../src/crypto/cms-enveloped.js'
+import { CIPHER_NAMES, encryptContent } from '../../src/crypto/cipher.js'
+import { decryptEnveloped, envelopedData, KEY_TRANSPORTS, parseEnvelopedData } from '../../src/crypto/cms-enveloped.js'
 import { CMS, contentInfo, issuerAndSerial, parseCms } from '../../src/crypto/cms.js'
 import { context, TAG } from '../../src/crypto/der.js'
 import { derNull, element, integer, octetString, oid, sequence } from '../../src/crypto/der-write.js'
 import { isSsmError } from '../../src/errors.js'
-import { createTestPki } from '../kit/ca.js'
+import { createTestPki, type TestHost } from '../kit/ca.js'
 import { scratch } from '../kit/scratch.js'
 
-const { host, other } = createTestPki(scratch())
+const pki = createTestPki(scratch())
+const { host, other, ec: p256 } = pki
+const p384 = pki.add('p384', { keyKind: 'p384' })
+const p521 = pki.add('p521', { keyKind: 'p521' })
+const stranger = pki.add('stranger', { keyKind: 'p256' })
 const PLAIN = Buffer.from('sixteen octets, and some more')
-const { key, algorithm, content } = encryptContent('aes256', PLAIN)
+const { key, algorithm, content } = await encryptContent('aes256', PLAIN)
 
 /** An EnvelopedData whose wrapped key is these octets. */
 function withWrapped(wrapped: Buffer, recipients = 1): Buffer {
@@ -35,7 +39,8 @@ function wrapBlock(block: Buffer): Buffer {
   return publicEncrypt({ key: host.certificate.publicKey, padding: constants.RSA_NO_PADDING }, block)
 }
 
-const decrypt = (cms: Buffer) => decryptEnveloped(parseCms(cms, 'it', parseEnvelopedData), [other, host])
+const decrypt = (cms: Buffer, pairs: readonly TestHost[] = [other, host]) =>
+  decryptEnveloped(parseCms(cms, 'it', parseEnvelopedData), pairs)
 
 /** 00 02, filler, 00, key. */
 function padded(change: (block: Buffer) => void = () => undefined): Buffer {
@@ -45,13 +50,27 @@ function padded(change: (block: Buffer) => void = () => undefined): Buffer {
 }
 
 describe('EnvelopedData', () => {
-  test('decrypts, by hand and as written', () => {
-    assert.deepEqual(decrypt(withWrapped(wrapBlock(padded()))), { plain: PLAIN, intact: true })
-    for (const cipher of ['aes128', 'aes192', 'aes256'] as const) {
-      for (let length = 0; length < 40; length++) {
-        const plain = Buffer.alloc(length, 0x10)
-        assert.deepEqual(decrypt(envelopedData(plain, host.certificate, cipher)), { plain, intact: true })
+  test('decrypts, by hand and as written', async () => {
+    assert.deepEqual(await decrypt(withWrapped(wrapBlock(padded()))), { plain: PLAIN, intact: true })
+    for (const cipher of CIPHER_NAMES) {
+      for (const keyTransport of KEY_TRANSPORTS) {
+        for (const who of [host, p256, p384, p521]) {
+          for (const length of [0, 1, 15, 16, 17, 31, 32, 100]) {
+            const plain = Buffer.alloc(length, 0x10)
+            const cms = await envelopedData(plain, [who.certificate], { cipher, keyTransport })
+            assert.deepEqual(await decrypt(cms, [who]), { plain, intact: true })
+          }
+        }
       }
+    }
+  })
+  test('several recipients: each reads it with its own key, nobody else does', async () => {
+    const all = [host, other, p256, p384]
+    for (const cipher of ['aes256', 'aes256-gcm'] as const) {
+      const to = all.map((who) => who.certificate)
+      const cms = await envelopedData(PLAIN, to, { cipher, keyTransport: 'oaep' })
+      for (const who of all) assert.deepEqual(await decrypt(cms, [who]), { plain: PLAIN, intact: true })
+      for (const who of [p521, stranger]) assert.equal(await decrypt(cms, [who]), undefined)
     }
   })
   const separator = 256 - key.length - 1
@@ -64,27 +83,27 @@ describe('EnvelopedData', () => {
     'nothing but zeros': (block) => block.fill(0),
   }
   for (const [name, change] of Object.entries(wrong)) {
-    test(`goes on with a random key: ${name}`, () => {
+    test(`goes on with a random key: ${name}`, async () => {
       // A random key leaves right padding behind once in 256 times: what must never come out is the plain text.
-      assert.notDeepEqual(decrypt(withWrapped(wrapBlock(padded(change))))?.plain, PLAIN)
+      assert.notDeepEqual((await decrypt(withWrapped(wrapBlock(padded(change)))))?.plain, PLAIN)
     })
   }
-  test('wrapped keys of any length, and numbers beyond the modulus', () => {
+  test('wrapped keys of any length, and numbers beyond the modulus', async () => {
     for (const length of [0, 1, 10, 255, 256, 257, 5000]) {
       for (const octet of [0, 1, 0xff]) {
-        assert.notDeepEqual(decrypt(withWrapped(Buffer.alloc(length, octet)))?.plain, PLAIN)
+        assert.notDeepEqual((await decrypt(withWrapped(Buffer.alloc(length, octet))))?.plain, PLAIN)
       }
     }
   })
-  test('at most 32 recipients; nobody else can decrypt', () => {
+  test('at most 32 recipients; nobody else can decrypt', async () => {
     const wrapped = wrapBlock(padded())
-    assert.deepEqual(decrypt(withWrapped(wrapped, 32))?.plain, PLAIN)
-    assert.throws(
-      () => decrypt(withWrapped(wrapped, 33)),
+    assert.deepEqual((await decrypt(withWrapped(wrapped, 32)))?.plain, PLAIN)
+    await assert.rejects(
+      async () => decrypt(withWrapped(wrapped, 33)),
       (error) => isSsmError(error, 'limit'),
     )
     const message = parseCms(withWrapped(wrapped), 'it', parseEnvelopedData)
-    assert.equal(decryptEnveloped(message, [other]), undefined)
-    assert.equal(decryptEnveloped(message, []), undefined)
+    assert.equal(await decryptEnveloped(message, [other]), undefined)
+    assert.equal(await decryptEnveloped(message, []), undefined)
   })
 })

@@ -15,7 +15,7 @@ const BODY = Buffer.from('SiteName: EXAMPLE\nCpuDuration: 3600\n%%\nünïcode\n'
 const open = scene.opener()
 
 const clear = Buffer.from(await scene.sealer(ec)({ body: BODY }))
-const encrypted = Buffer.from(await scene.sealer(ec, { recipient: host.certificate })({ body: BODY }))
+const encrypted = Buffer.from(await scene.sealer(ec, { recipients: [host.certificate] })({ body: BODY }))
 
 /** Good, and then exactly what was signed; or refused for one of these reasons. */
 function assertSane(opened: Opened, reasons: ReadonlySet<string>, what: string): void {
@@ -150,7 +150,7 @@ describe('an encrypted message tells nothing about why it does not open', () => 
       return opaqueOf(changed, 'smime-type=enveloped-data')
     }
     const keyAt = cms.indexOf(Buffer.from('04820100', 'hex')) + 100
-    const notSigned = await scene.sealer(ec, { recipient: host.certificate })({ body: BODY })
+    const notSigned = await scene.sealer(ec, { recipients: [host.certificate] })({ body: BODY })
     const outcomes = [
       await undecryptable(encrypted, { decryption: () => [] }),
       await undecryptable(encrypted, { decryption: () => [other] }),

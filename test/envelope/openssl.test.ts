@@ -139,7 +139,7 @@ describe('openssl reads what we make', { skip }, () => {
   }
   for (const cipher of ['aes128', 'aes192', 'aes256'] as const) {
     test(`encrypted, ${cipher}`, async () => {
-      const wire = await scene.sealer(other, { recipient: host.certificate, cipher })({ body: BODY })
+      const wire = await scene.sealer(other, { recipients: [host.certificate], cipher })({ body: BODY })
       for (const command of ['smime', 'cms']) {
         const signed = opensslOk([command, '-decrypt', '-recip', host.certificateFile, '-inkey', host.keyFile], wire)
         verifyBy(command, signed)
@@ -155,7 +155,7 @@ describe('openssl reads what we make', { skip }, () => {
     const body = Buffer.from('two words\nand more\n')
     const ours = await scene.sealer()({ body })
     assert.equal(shape(ours), shape(inTransit(opensslOk(['smime', ...signWith(host, '-text')], body))))
-    const enveloped = await scene.sealer(host, { recipient: other.certificate })({ body })
+    const enveloped = await scene.sealer(host, { recipients: [other.certificate] })({ body })
     assert.equal(shape(enveloped), shape(opensslOk(['smime', '-encrypt', '-aes256', other.certificateFile], ours)))
   })
   test('a changed letter is noticed', async () => {

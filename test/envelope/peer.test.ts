@@ -38,7 +38,7 @@ peerTests('the Python SSM reads what we make', () => {
   for (const [name, body] of readable) {
     for (const encrypted of [false, true]) {
       test(`${encrypted ? 'encrypted' : 'signed'}: ${name}`, async () => {
-        let wire: Uint8Array = await scene.sealer(host, encrypted ? { recipient: other.certificate } : {})({ body })
+        let wire: Uint8Array = await scene.sealer(host, encrypted ? { recipients: [other.certificate] } : {})({ body })
         if (encrypted) wire = python(DECRYPT, [other.certificateFile, other.keyFile], wire)
         const quoted = Buffer.from(wire).includes('Content-Transfer-Encoding: quoted-printable\n\n')
         const text = python(VERIFY, [capath], wire).toString('utf8')

@@ -26,7 +26,7 @@ describe('what is sealed is opened byte for byte', () => {
       assertArrives(await open(wire), body, host.dn)
     })
     test(`signed and encrypted: ${name}`, async () => {
-      const wire = await scene.sealer(other, { binary: true, recipient: host.certificate })({ body })
+      const wire = await scene.sealer(other, { binary: true, recipients: [host.certificate] })({ body })
       assertArrives(await open(wire), body, other.dn)
     })
   }
@@ -35,7 +35,7 @@ describe('what is sealed is opened byte for byte', () => {
       test(`a key of ${signer.name}, ${cipher}`, async () => {
         const body = CONTENTS['ascii lines']!
         assertArrives(await open(await scene.sealer(signer)({ body })), body, signer.dn)
-        const sealed = await scene.sealer(signer, { recipient: host.certificate, cipher })({ body })
+        const sealed = await scene.sealer(signer, { recipients: [host.certificate], cipher })({ body })
         assertArrives(await open(sealed), body, signer.dn)
       })
     }
@@ -75,8 +75,9 @@ describe('what cannot be sealed says why', () => {
     })
   })
   test('a recipient whose key cannot be encrypted for', () => {
+    const ed = scene.pki.add('ed-recipient', { keyKind: 'ed25519' })
     assert.throws(
-      () => scene.sealer(host, { recipient: ec.certificate }),
+      () => scene.sealer(host, { recipients: [ed.certificate] }),
       (error) => isSsmError(error, 'configuration'),
     )
   })
@@ -89,7 +90,7 @@ describe('identity', () => {
     const open = scene.opener()
     const opened = await open(await scene.sealer(host, { clock: { now: () => at + 999 } })({ body }))
     const encrypted = await open(
-      await scene.sealer(host, { clock: { now: () => at }, recipient: host.certificate })({ body }),
+      await scene.sealer(host, { clock: { now: () => at }, recipients: [host.certificate] })({ body }),
     )
     assert.ok(opened.verdict === 'ok' && encrypted.verdict === 'ok')
     assert.equal(opened.identity.certificate, host.certificate.fingerprint)

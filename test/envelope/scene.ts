@@ -24,7 +24,15 @@ export function createScene(): Scene {
   return {
     pki,
     sealer: (by = pki.host, settings = {}) =>
-      createSeal({ certificate: by.certificate, key: by.key, cipher: 'aes256', binary: false, clock, ...settings }),
+      createSeal({
+        certificate: by.certificate,
+        key: by.key,
+        cipher: 'aes256',
+        keyTransport: 'pkcs1',
+        binary: false,
+        clock,
+        ...settings,
+      }),
     opener: (settings = {}) =>
       createOpen({
         trust: () => trustIn(pki.ca.certificate),
@@ -35,6 +43,7 @@ export function createScene(): Scene {
         maxMessageSize: 64 * 1024 * 1024,
         allowSha1: false,
         allowWeak: false,
+        allow3des: false,
         clock,
         ...settings,
       }),

@@ -40,9 +40,10 @@ export async function sealed(by: TestHost, text: string, recipient?: TestHost, b
     certificate: by.certificate,
     key: by.key,
     cipher: 'aes256',
+    keyTransport: 'pkcs1',
     binary,
     clock: { now: () => Date.now() },
-    ...(recipient === undefined ? {} : { recipient: recipient.certificate }),
+    ...(recipient === undefined ? {} : { recipients: [recipient.certificate] }),
   })
   return Buffer.from(await seal({ body: Buffer.from(text, 'latin1') }))
 }

@@ -3,8 +3,8 @@ import { statSync } from 'node:fs'
 import type { Certificate } from '../../crypto/certificate.js'
 import { assertRecipient } from '../../crypto/cms-enveloped.js'
 import { loadKeyPair, type KeyPair } from '../../crypto/keys.js'
-import { sealWarning } from '../../envelope/seal.js'
-import { loadServerCert } from '../recipient.js'
+import { encryptionWarning, sealWarning } from '../../envelope/seal.js'
+import { loadServerCerts } from '../recipient.js'
 import { dateText, failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
 
 const DAY = 24 * 3600 * 1000
@@ -58,7 +58,10 @@ function algorithmOf({ role }: Subject, pair: KeyPair): readonly Finding[] {
     return unreadable === undefined ? [] : [warning('key', unreadable, 'ignore this when the receiver is this program')]
   }
   if (type === 'rsa') return []
-  const text = `nobody can encrypt messages for a key of the type ${type}, only sign them`
+  const text =
+    type === 'ec'
+      ? 'Python senders cannot encrypt messages for an EC key'
+      : `nobody can encrypt messages for a key of the type ${type}, only sign them`
   return [warning('key', text, 'use a certificate with an RSA key when senders encrypt')]
 }
 
@@ -66,18 +69,25 @@ async function checkServerCert(subject: Subject): Promise<readonly Finding[]> {
   if (subject.role !== 'sender') return []
   const about = 'server_cert'
   const { certificates } = subject.config
-  const recipient = await loadServerCert(certificates)
-  if (recipient === undefined || certificates.serverCert === undefined) {
-    return [ok(about, 'not set: messages are signed, and can be read by the broker')]
-  }
-  assertRecipient(recipient)
-  if (recipient.fingerprint === loadPair(subject).certificate.fingerprint) {
-    const remedy = 'set it to the certificate of the final receiver'
-    return [failed(about, `${certificates.serverCert} is our own certificate`, remedy)]
-  }
+  const recipients = await loadServerCerts(certificates)
+  if (recipients.length === 0) return [ok(about, 'not set: messages are signed, and can be read by the broker')]
+  const own = loadPair(subject).certificate.fingerprint
   const checked = certificates.verifyServerCert ? 'its path ends in the CA directory' : 'its CA is not checked'
+  const unreadable = encryptionWarning(
+    recipients.map(({ certificate }) => certificate),
+    certificates,
+  )
   return [
-    ok(about, `messages are encrypted for ${recipient.subject.slash}; ${checked}`),
-    datesOf(about, certificates.serverCert, recipient, subject.now),
+    ...recipients.flatMap(({ file, certificate }) => {
+      assertRecipient(certificate)
+      if (certificate.fingerprint === own) {
+        return [failed(about, `${file} is our own certificate`, 'set it to the certificate of the final receiver')]
+      }
+      return [
+        ok(about, `messages are encrypted for ${certificate.subject.slash}; ${checked}`),
+        datesOf(about, file, certificate, subject.now),
+      ]
+    }),
+    ...(unreadable === undefined ? [] : [warning(about, unreadable, 'ignore this when the receiver is this program')]),
   ]
 }

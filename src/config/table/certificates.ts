@@ -51,9 +51,10 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
     section: 'certificates',
     key: 'server_cert',
     who: 'sender',
-    type: 'path',
+    type: 'paths',
     meaning:
-      'The certificate of the final receiver (not ours, not that of the broker): messages are then encrypted for it.',
+      'The certificate of the final receiver (not ours, not that of the broker): messages are then encrypted for it. ' +
+      'Several, separated by commas: each of them can read the messages.',
   },
   {
     section: 'certificates',
@@ -68,10 +69,20 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
     key: 'cipher',
     who: 'sender',
     type: 'choice',
-    choices: ['aes128', 'aes192', 'aes256'],
-    laterChoices: ['aes128-gcm', 'aes256-gcm'],
+    choices: ['aes128', 'aes192', 'aes256', 'aes128-gcm', 'aes256-gcm'],
     default: 'aes256',
-    meaning: 'How messages are encrypted (CBC mode, which every receiver reads).',
+    meaning: 'How messages are encrypted. Every receiver reads the first three (CBC mode); Python receivers not GCM.',
+  },
+  {
+    section: 'certificates',
+    key: 'key_transport',
+    who: 'sender',
+    type: 'choice',
+    choices: ['pkcs1', 'oaep'],
+    default: 'pkcs1',
+    meaning:
+      'How an RSA server_cert gets the key of a message: PKCS#1 v1.5, which every receiver reads, or OAEP, which ' +
+      'Python receivers do not read.',
   },
   {
     section: 'certificates',

@@ -136,7 +136,7 @@ describe('--check', options, () => {
     ['a clock that is behind', 'receiver', 'clock', ({ pki }) => { pki.writeCrl({ thisUpdate: Date.now() + DAY, nextUpdate: Date.now() + 9 * DAY }); return undefined }, /there is a CRL from/],
     ['no DN list', 'receiver', 'DN list', ({ dns }) => { rmSync(dns); return undefined }, /does not exist/],
     ['server_cert is our own', 'sender', 'server_cert', ({ pki }) => ({ sender: { certificates: { server_cert: pki.host.certificateFile } } }), /our own/],
-    ['server_cert is EC', 'sender', 'server_cert', ({ pki }) => ({ sender: { certificates: { server_cert: pki.ec.certificateFile } } }), /RSA key/],
+    ['server_cert is Ed25519', 'sender', 'server_cert', ({ pki }) => ({ sender: { certificates: { server_cert: pki.add('ed', { keyKind: 'ed25519' }).certificateFile } } }), /a key of RSA or on P-256/],
     ['the spool is a file', 'sender', 'spool', ({ dir }) => { writeFileSync(join(dir, 'file'), ''); return { sender: { messaging: { path: join(dir, 'file') } } } }, /not a directory/],
     ['incoming for everybody', 'receiver', 'rights', ({ spool }) => { mkdirSync(join(spool, 'incoming')); chmodSync(join(spool, 'incoming'), 0o777); return undefined }, /incoming can be written by everybody.*chmod o-w/],
     ['.ssm for everybody', 'sender', 'rights', ({ outgoing }) => { mkdirSync(join(outgoing, '.ssm')); chmodSync(join(outgoing, '.ssm'), 0o702); return undefined }, /\.ssm can be written by everybody/],
@@ -160,7 +160,8 @@ describe('--check', options, () => {
   const ODD: typeof WRONG = [
     ['a key for everybody', 'sender', 'key', ({ pki }) => { chmodSync(pki.host.keyFile, 0o644); return undefined }, /chmod 0400/],
     ['a certificate that ends soon', 'sender', 'certificate', ({ pki }) => { const soon = pki.add('soon', { notAfter: Date.now() + 10 * DAY }); return { both: { certificates: { certificate: soon.certificateFile, key: soon.keyFile } } } }, /\((9|10) days\)/],
-    ['an EC key at the receiver', 'receiver', 'key', ({ pki: { ec } }) => ({ receiver: { certificates: { certificate: ec.certificateFile, key: ec.keyFile } } }), /nobody can encrypt/],
+    ['an EC key at the receiver', 'receiver', 'key', ({ pki: { ec } }) => ({ receiver: { certificates: { certificate: ec.certificateFile, key: ec.keyFile } } }), /Python senders cannot encrypt/],
+    ['an EC server_cert', 'sender', 'server_cert', ({ pki: { ec } }) => ({ sender: { certificates: { server_cert: ec.certificateFile } } }), /Python receivers cannot read messages that are encrypted for/],
     ['a certificate of an unknown CA', 'sender', 'own path', ({ pki: { unknown } }) => ({ both: { certificates: { certificate: unknown.certificateFile, key: unknown.keyFile } } }), /would not be believed/],
     ['a bad DN line', 'receiver', 'DN list', ({ dns, pki }) => { writeFileSync(dns, `${pki.host.dn}\nCN=x\u001b[31m\n`); return undefined }, /incorrect format.*x1b/],
     ['no directory for the pidfile', 'receiver', 'pidfile', () => ({ receiver: { daemon: { pidfile: '/nowhere/x.pid' } } }), /runs without it/],
