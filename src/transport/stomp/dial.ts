@@ -2,19 +2,12 @@
  * One connection to one address: TCP, then TLS with our certificate, and the broker's certificate judged before any
  * byte of ours goes over it; then, where the scheme says so, a WebSocket.
  */
-import { X509Certificate } from 'node:crypto'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { SsmError } from '../../errors.js'
-import type { Logger } from '../../observe/log.js'
 import type { TlsMaterial, TransportDeps } from '../port.js'
-import { judgeSocketError } from './refusals.js'
+import { openTcp, ownName, secure } from '../secure.js'
 import { addressText, SCHEMES, type Address, type Scheme } from './settings.js'
 import { upgrade } from './upgrade.js'
-
-/** Slow links: node's own 250 ms would give up on an address that is one ocean away. */
-const ATTEMPT_MS = 2_000
 
 /** Where to, how, and as whom. */
 export interface Line {
@@ -34,180 +27,18 @@ export async function dial(line: Line, deps: TransportDeps, signal: AbortSignal)
   const { address, scheme, material } = line
   const { tls, web } = SCHEMES[scheme]
   const { log } = deps
-  const tcp = await openTcp(address, signal)
+  const peer = { host: address.host, port: address.port, where: addressText(address) }
+  const tcp = await openTcp(peer, signal)
   log.info('Established connection to %s, port %s', address.host, address.port)
   let socket = tcp
   if (!tls) {
     log.warning('SSL connection not requested, your messages may be intercepted.')
   } else {
     log.info('Connecting using SSL...')
-    if (material === null) throw new SsmError('internal', `internal error: no TLS material for ${addressText(address)}`)
-    socket = await secure(tcp, address, material, log, signal)
+    if (material === null) throw new SsmError('internal', `internal error: no TLS material for ${peer.where}`)
+    socket = await secure(tcp, peer, material, log, signal)
   }
   if (!web) return socket
   const own = tls && material !== null ? ownName(material) : null
   return await upgrade({ socket, address, own, maxBody: line.maxBody }, deps, signal)
-}
-
-/** The first step of `dial`. */
-export async function openTcp(address: Address, signal: AbortSignal): Promise<Socket> {
-  const tcp = connectTcp({
-    host: address.host,
-    port: address.port,
-    noDelay: true,
-    keepAlive: true,
-    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
-  })
-  await ready(tcp, 'connect', address, null, signal)
-  return tcp
-}
-
-/** Our subject in slash form, for sentences to the broker's operator. */
-export function ownName(material: TlsMaterial): string {
-  return `/${new X509Certificate(material.certificate).subject.split('\n').join('/')}`
-}
-
-/** The second step of `dial`: TLS over an open connection, judged as `material.verify` says. */
-export async function secure(
-  tcp: Socket,
-  address: Address,
-  material: TlsMaterial,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
-  const tls = connectTls({
-    socket: tcp,
-    host: address.host,
-    ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-    cert: material.certificate,
-    key: material.key,
-    ca: [...material.ca],
-    // Judged below, so that the refusal can name the check, the names and the setting. Node too judges only after the
-    // handshake: nothing more is given away.
-    rejectUnauthorized: false,
-  })
-  await ready(tls, 'secureConnect', address, ownName(material), signal)
-  const refusal = material.verify === 'false' ? null : judgePeer(tls, address)
-  if (refusal === null) return tls
-  if (material.verify === 'warn') {
-    log.warning('The broker is not verified, connecting all the same (verify = warn): %s', refusal)
-    return tls
-  }
-  tls.destroy()
-  throw refusal
-}
-
-function ready(
-  socket: Socket,
-  event: 'connect' | 'secureConnect',
-  address: Address,
-  own: string | null,
-  signal: AbortSignal,
-): Promise<void> {
-  const where = addressText(address)
-  return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => {
-      signal.removeEventListener('abort', abort)
-      socket.off('error', fail).off('close', close).off(event, done)
-      act()
-    }
-    const refuse = (error: unknown) => {
-      settle(() => {
-        // A late second error of a destroyed socket has nobody to go to.
-        socket.on('error', () => undefined)
-        socket.destroy()
-        reject(error instanceof Error ? error : new SsmError('aborted', 'aborted'))
-      })
-    }
-    const abort = () => {
-      refuse(signal.reason)
-    }
-    const during = event === 'connect' ? '' : ' during the TLS handshake: is this the broker’s TLS port?'
-    const fail = (error: Error) => {
-      const judged = judgeSocketError(error, where, own)
-      if (judged.code !== 'unreachable') refuse(judged)
-      else refuse(new SsmError('unreachable', `${judged.message}${during}`, { cause: error }))
-    }
-    const close = () => {
-      refuse(new SsmError('unreachable', `${where}: the other end closed the connection${during}`))
-    }
-    const done = () => {
-      // Until its next owner listens, an error has somebody to go to; the stream's end tells that owner the same.
-      socket.on('error', () => undefined)
-      settle(resolve)
-    }
-    socket.once('error', fail).once('close', close).once(event, done)
-    signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
-  })
-}
-
-interface Check {
-  readonly words: string
-  /** The setting that would accept it. */
-  readonly remedy: string
-}
-
-const UNKNOWN_ISSUER: Check = {
-  words: 'its path does not end in a CA that we know',
-  remedy: 'put the CA’s certificate into the CA directory, or name its file in `[broker] ca = FILE`',
-}
-
-/** OpenSSL's and node's names of the checks. */
-const CHECKS: Readonly<Record<string, Check>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: {
-    words: 'it is self-signed',
-    remedy: 'when it is the right one, save it and set `[broker] ca = FILE`',
-  },
-  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_ISSUER,
-  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_ISSUER,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_ISSUER,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_ISSUER,
-  CERT_HAS_EXPIRED: {
-    words: 'it, or a CA of its path, has expired',
-    remedy: 'the broker’s operator must renew it; until then `[broker] verify = warn`',
-  },
-  CERT_NOT_YET_VALID: {
-    words: 'it, or a CA of its path, is not valid yet',
-    remedy: 'check this machine’s clock; else `[broker] verify = warn`',
-  },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    words: 'it is not made for this host name',
-    remedy: 'set `[broker] host` to a name that it carries, or `[broker] verify = warn`',
-  },
-}
-
-/** Null: acceptable. */
-export function judgePeer(tls: TLSSocket, address: Address): SsmError | null {
-  if (tls.authorized) return null
-  // Node: the code when the error has one, else its message.
-  const code = String(tls.authorizationError)
-  const known = Object.hasOwn(CHECKS, code) ? CHECKS[code] : undefined
-  const check = known ?? { words: `the check ${code} failed`, remedy: '`[broker] verify = warn`' }
-  return new SsmError(
-    'peer-certificate',
-    `the certificate of ${addressText(address)} is not acceptable: ${check.words}; ` +
-      `${describe(tls)}; nothing was sent; to accept it: ${check.remedy}`,
-  )
-}
-
-/** Node 20 takes the certificate out of the handle when it is asked for it: the second time there is none (seen). */
-const presented = new WeakMap<TLSSocket, X509Certificate>()
-
-/** What the broker presents; undefined: nothing. */
-export function peerCertificate(tls: TLSSocket): X509Certificate | undefined {
-  const certificate = presented.get(tls) ?? tls.getPeerX509Certificate()
-  if (certificate !== undefined) presented.set(tls, certificate)
-  return certificate
-}
-
-/** The broker's certificate in words. Outside text. */
-export function describe(tls: TLSSocket): string {
-  const certificate = peerCertificate(tls)
-  if (certificate === undefined) return 'it has none'
-  const line = (name: string) => `/${name.split('\n').join('/')}`
-  return (
-    `it is ${line(certificate.subject)}, for ${certificate.subjectAltName ?? 'no host name'}, ` +
-    `issued by ${line(certificate.issuer)}, valid from ${certificate.validFrom} to ${certificate.validTo}`
-  )
 }

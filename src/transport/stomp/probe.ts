@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { SsmError } from '../../errors.js'
 import type { TlsMaterial, TransportDeps } from '../port.js'
-import { describe, judgePeer, openTcp, ownName, peerCertificate, secure } from './dial.js'
+import { describe, judgePeer, openTcp, ownName, peerCertificate, secure } from '../secure.js'
 import { Session, type SessionUser } from './session.js'
 import {
   addressText,
@@ -19,7 +19,7 @@ import {
   type StompSettings,
 } from './settings.js'
 import { upgrade } from './upgrade.js'
-import { within } from './within.js'
+import { within } from '../within.js'
 
 /** In this order; `tls` and `web` where the address has them, `destination` when it is asked for. */
 export const PROBE_STAGES = ['tcp', 'tls', 'web', 'login', 'destination'] as const
@@ -61,19 +61,20 @@ export async function* probeStomp(
   signal: AbortSignal,
 ): AsyncGenerator<ProbeStep, void, undefined> {
   const where = addressText(address)
+  const peer = { host: address.host, port: address.port, where }
   const { tls, web } = SCHEMES[schemeOf(address, settings)]
   const material = tls && settings.tls !== null ? await settings.tls() : null
   const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s`)
   const limit = { ms: CONNECT_MS, clock: deps.clock, signal, late }
-  let socket: Socket = await within(limit, (stop) => openTcp(address, stop))
+  let socket: Socket = await within(limit, (stop) => openTcp(peer, stop))
   let session: Session | undefined
   try {
     yield { stage: 'tcp', text: `connected to ${socket.remoteAddress ?? address.host}, port ${address.port}` }
     if (material !== null) {
       const tcp = socket
-      const secured = await within(limit, (stop) => secure(tcp, address, material, deps.log, stop))
+      const secured = await within(limit, (stop) => secure(tcp, peer, material, deps.log, stop))
       socket = secured
-      yield presented(secured, address, material, deps.clock.now())
+      yield presented(secured, where, material, deps.clock.now())
     }
     const own = material === null ? null : ownName(material)
     const line = { socket, address, own, maxBody: KEPT_OF_OVERSIZED }
@@ -120,9 +121,9 @@ function identity({ login }: StompSettings, own: string | null): string {
   return own ?? 'the broker’s default user'
 }
 
-function presented(tls: TLSSocket, address: Address, { verify }: TlsMaterial, now: number): ProbeStep {
+function presented(tls: TLSSocket, where: string, { verify }: TlsMaterial, now: number): ProbeStep {
   const text = `${tls.getProtocol() ?? 'TLS'}, ${describe(tls)}`
-  const refusal = judgePeer(tls, address)
+  const refusal = judgePeer(tls, where)
   if (refusal !== null) {
     // With `warn` the connection has logged why.
     const doubt = verify === 'false' ? 'the broker is not verified ([broker] verify = false)' : undefined

@@ -7,10 +7,11 @@ import type { Duplex } from 'node:stream'
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { Frame, StompVersion } from '../frame.js'
 import type { TransportDeps } from '../port.js'
-import { recogniseStranger, judgeError, judgeSocketError, withoutTrace } from './refusals.js'
+import { recogniseStranger, judgeError, withoutTrace } from './refusals.js'
+import { judgeSocketError } from '../socket-error.js'
 import { CLOSE_MS, CONNECTED_MS, type StompSettings } from './settings.js'
 import { DISCONNECT_RECEIPT, StompSocket } from './socket.js'
-import { within } from './within.js'
+import { within } from '../within.js'
 
 /** What a publisher or a subscriber wants to know of its connection. */
 export interface SessionUser {

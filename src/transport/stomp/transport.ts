@@ -3,7 +3,9 @@
  */
 import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { TlsMaterial, Transport, TransportDeps } from '../port.js'
-import { dial, ownName } from './dial.js'
+import { ownName } from '../secure.js'
+import { within } from '../within.js'
+import { dial } from './dial.js'
 import { createHealth, type Health } from './health.js'
 import { StompPublisher } from './publisher.js'
 import { Session, type SessionUser } from './session.js'
@@ -17,7 +19,6 @@ import {
   type StompSettings,
 } from './settings.js'
 import { StompSubscriber } from './subscriber.js'
-import { within } from './within.js'
 
 /** A transport to the broker at `settings.addresses`. Opens nothing yet. */
 export function createStompTransport(settings: StompSettings, deps: TransportDeps): Transport {

@@ -1,8 +1,8 @@
 /**
  * A time limit and an abort around one piece of work.
  */
-import { isSsmError, SsmError } from '../../errors.js'
-import type { Clock } from '../../os/clock.js'
+import { isSsmError, SsmError } from '../errors.js'
+import type { Clock } from '../os/clock.js'
 
 export interface Limit {
   readonly ms: number
