@@ -4,6 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { SsmError } from '../errors.js'
 import type { Logger } from '../observe/log.js'
@@ -40,7 +41,7 @@ export function ownName(material: TlsMaterial): string {
 
 /** TLS over an open connection, judged as `material.verify` says. `anonymous`: our certificate is not presented. */
 export async function secure(
-  tcp: Socket,
+  tcp: Duplex,
   peer: Peer & { readonly anonymous?: boolean },
   material: TlsMaterial,
   log: Logger,
