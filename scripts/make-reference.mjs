@@ -23,7 +23,8 @@ const cell = (text) => text.replaceAll('|', '\\|')
 
 function standard(option) {
   if (option.required === true) return 'required'
-  return option.default === undefined ? '–' : `\`${option.default}\``
+  const usual = option.default === undefined ? '–' : `\`${option.default}\``
+  return option.amsDefault === undefined ? usual : `${usual}; AMS \`${option.amsDefault}\``
 }
 
 function row(option) {

@@ -17,8 +17,9 @@ import { createJudge } from '../pipeline/judge.js'
 import { createPlace, type Place } from '../pipeline/place.js'
 import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
 import { openOwnDirectory } from '../spool/own-directory.js'
-import { createListenerTransport, createStompTransport } from '../transport/index.js'
+import { createAmsTransport, createListenerTransport, createStompTransport } from '../transport/index.js'
 import type { Transport, TransportDeps } from '../transport/port.js'
+import { amsSettings, sayAms } from './ams-settings.js'
 import { brokerSettings } from './broker-settings.js'
 import { createTlsMaterial } from './broker-trust.js'
 import { createHostPair, type HostPair } from './host-pair.js'
@@ -63,6 +64,7 @@ export async function wireReceiver(
   const { certificates, messaging } = config
   const allowWeak = certificates.allowWeak.includes('rsa1024')
   const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
+  sayAms(config, top)
   top.info('Fetching valid DNs.')
   const trust = await createReceiverTrust(certificates, dnFile, log, systemClock)
   becomeOwner(messaging.path, program)
@@ -177,6 +179,8 @@ function createTransport(
     maxMessageSize: messaging.maxMessageSize,
   }
   const { listen, maxConnections, heartBeat } = broker
+  const ams = amsSettings(config, { window: common.window, pair, env: program.env })
+  if (ams !== undefined) return createAmsTransport(ams, deps)
   if (listen === undefined) {
     const settings = brokerSettings(broker, certificates.capath, pair, program.env)
     const { durable } = messaging

@@ -15,6 +15,7 @@ import { createMessageDirectory } from '../spool/message-directory.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
 import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
 import type { Transport, Window } from '../transport/port.js'
+import { amsSettings, sayAms } from './ams-settings.js'
 import { brokerSettings } from './broker-settings.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
@@ -54,6 +55,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   top.info('Messages will be signed using %s', certificate.subject.slash)
   const unreadable = sealWarning({ certificate, key })
   if (unreadable !== undefined) top.warning('%s', { message: unreadable })
+  sayAms(config, top)
   becomeOwner(messaging.path, program)
   warnOfPlace('sender', messaging.path, program, top)
   const spool = openOutgoing(config, log)
@@ -64,7 +66,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
     setAside: spool.setAside,
     seal: sealing.seal,
     transport: lazyTransport(config, pair, log, program),
-    window: windowOf(config),
+    window: preparingOf(config),
     log: queues,
     clock: systemClock,
     begin: () => beginRun(config, spool, ending, log),
@@ -82,6 +84,12 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
 
 const windowOf = ({ messaging }: SenderConfig): Window => ({ messages: messaging.window, bytes: WINDOW_BYTES })
 
+/** AMS keeps the window of requests itself: as many again are sealed, or removed after their receipts, meanwhile. */
+function preparingOf(config: SenderConfig): Window {
+  const { messages, bytes } = windowOf(config)
+  return { messages: config.ams === undefined ? messages : 2 * messages * config.ams.batch, bytes }
+}
+
 /**
  * Made when it is first opened: most runs of a cron job find nothing to send, and the transport's libraries are half of
  * what a program loads (75 of 150 ms).
@@ -90,14 +98,17 @@ function lazyTransport(config: SenderConfig, pair: HostPair, log: Log, program: 
   const { broker, certificates, messaging } = config
   let made: Promise<Transport> | undefined
   const make = async (): Promise<Transport> => {
-    const { createStompTransport } = await import('../transport/index.js')
+    const { createAmsTransport, createStompTransport } = await import('../transport/index.js')
+    const deps = { log: log.named('ssm.ssm2'), clock: systemClock }
+    const ams = amsSettings(config, { window: windowOf(config), pair, env: program.env })
+    if (ams !== undefined) return createAmsTransport(ams, deps)
     const settings = {
       ...brokerSettings(broker, certificates.capath, pair, program.env),
       destination: messaging.destination,
       window: windowOf(config),
       maxMessageSize: 0,
     }
-    return createStompTransport(settings, { log: log.named('ssm.ssm2'), clock: systemClock })
+    return createStompTransport(settings, deps)
   }
   const transport = (): Promise<Transport> => (made ??= make())
   return {

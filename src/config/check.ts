@@ -1,13 +1,14 @@
 /**
  * What must be true across options: each rule is one function of the values.
  */
-import type { Scheme } from '../transport/stomp/settings.js'
+import { checkAms } from './check-ams.js'
 import type { Finding, Findings } from './finding.js'
 import { quoted } from './finding.js'
 import type { Program } from './option.js'
+import { isLoopback, type UrlScheme } from './parsers.js'
 import type { Values } from './values.js'
 
-interface Context {
+export interface Context {
   readonly program: Program
   readonly values: Values
   readonly problem: Tell
@@ -26,19 +27,20 @@ export function checkAcross(program: Program, values: Values, findings: Findings
       list.push({ section, key, text, ...(line === undefined ? {} : { line }) })
     }
   const context = { program, values, problem: to(findings.problems), warn: to(findings.warnings) }
-  for (const rule of program === 'receiver' ? [...RULES, ...RECEIVER_RULES] : RULES) rule(context)
+  const isAms = values.find('text', program, 'protocol') === 'AMS'
+  const rules = isAms ? AMS_RULES : program === 'receiver' ? [...RULES, ...RECEIVER_RULES] : RULES
+  for (const rule of rules) rule(context)
 }
 
 const RULES: readonly Rule[] = [checkProtocol, checkHosts, checkUrl, checkHeartBeat, checkLogin, checkDestination]
+const AMS_RULES: readonly Rule[] = [checkAms]
 const RECEIVER_RULES: readonly Rule[] = [checkListen, checkTopic]
 
 function checkProtocol({ program, values, problem, warn }: Context): void {
   const protocol = values.find('text', program, 'protocol')
   if (!values.isGiven(program, 'protocol')) {
     warn(program, 'protocol', "No option set for 'protocol'. Defaulting to STOMP.")
-  } else if (protocol === 'AMS') {
-    problem(program, 'protocol', 'AMS comes with the next release.')
-  } else if (protocol !== undefined && protocol !== 'STOMP') {
+  } else if (protocol !== undefined && protocol !== 'STOMP' && protocol !== 'AMS') {
     const shown = quoted(protocol)
     problem(program, 'protocol', `Invalid protocol ${shown} set. Must be either 'STOMP' or 'AMS'.`)
   }
@@ -50,7 +52,7 @@ function checkHosts({ program, values, problem }: Context): void {
   if (listens && values.isGiven('broker', 'host')) {
     problem('broker', 'listen', 'a receiver either listens or takes from a broker: remove host, or remove listen.')
   }
-  if (listens || values.isGiven('broker', 'url') || values.find('text', program, 'protocol') === 'AMS') return
+  if (listens || values.isGiven('broker', 'url')) return
   if (!values.isGiven('broker', 'host')) {
     problem('broker', 'host', `missing. Name the broker, or set url${program === 'receiver' ? ' or listen' : ''}.`)
   } else if (!values.isGiven('broker', 'port')) {
@@ -61,8 +63,8 @@ function checkHosts({ program, values, problem }: Context): void {
 }
 
 /** Does this scheme bring TLS? */
-export function isSecure(scheme: Scheme): boolean {
-  return scheme === 'stomp+ssl' || scheme === 'wss'
+export function isSecure(scheme: UrlScheme): boolean {
+  return scheme === 'stomp+ssl' || scheme === 'wss' || scheme === 'https'
 }
 
 /** A URL says everything: what else says the same thing, or another, is one too many. */
@@ -70,6 +72,11 @@ function checkUrl({ program, values, problem }: Context): void {
   if (!values.isGiven('broker', 'url')) return
   for (const key of program === 'receiver' ? ['host', 'port', 'listen'] : ['host', 'port']) {
     if (values.isGiven('broker', key)) problem('broker', key, 'url says where the broker is: remove this line, or url.')
+  }
+  const web = values.find('urls', 'broker', 'url')?.find(({ scheme }) => scheme === 'https' || scheme === 'http')
+  if (web !== undefined) {
+    problem('broker', 'url', `${web.scheme}:// is AMS: set protocol: AMS (a WebSocket of a broker is wss://).`)
+    return
   }
   if (!values.isGiven('broker', 'use_ssl')) return
   const ssl = values.find('boolean', 'broker', 'use_ssl')
@@ -86,10 +93,6 @@ function checkListen({ values, problem }: Context): void {
     const words = 'without TLS only this machine may connect: listen at 127.0.0.1, or set use_ssl: true.'
     problem('broker', 'listen', words)
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/u.test(host)
 }
 
 function checkHeartBeat({ values, problem, warn }: Context): void {

@@ -1,11 +1,18 @@
 /**
  * What a program needs to know, typed. Paths are absolute, durations in milliseconds, sizes in bytes.
  */
-import type { Address, BrokerUrl } from './parsers.js'
+import type { Scheme } from '../transport/stomp/settings.js'
+import type { Address } from './parsers.js'
+
+/** A broker as a URL. */
+export interface StompUrl extends Address {
+  readonly scheme: Scheme
+  readonly path?: string
+}
 
 export interface BrokerConfig {
-  /** Tried in turn. Empty when a receiver listens itself. */
-  readonly addresses: readonly (Address | BrokerUrl)[]
+  /** Tried in turn. Empty when a receiver listens itself, and with AMS. */
+  readonly addresses: readonly (Address | StompUrl)[]
   /** Has any of them TLS? What is no URL has it then. */
   readonly useSsl: boolean
   readonly verify: 'true' | 'warn' | 'false'
@@ -67,6 +74,37 @@ export interface ReceiverMessagingConfig extends MessagingConfig {
   readonly maxMessageSize: number
 }
 
+/** What both programs are told about the ARGO Messaging Service. */
+export interface AmsConfig {
+  /** Tried in turn. */
+  readonly endpoints: readonly AmsEndpoint[]
+  readonly project: string
+  readonly token?: string
+  readonly tokenFile?: string
+  /** Who exchanges certificates for tokens; without a host, that of the endpoint. */
+  readonly authn: { readonly host?: string; readonly port: number }
+  /** [broker] port, when it says something else than 443 and is ignored. */
+  readonly ignoredPort?: number
+}
+
+export interface AmsEndpoint extends Address {
+  /** Without TLS, on this machine. */
+  readonly plain?: true
+}
+
+export interface SenderAmsConfig extends AmsConfig {
+  /** Messages of a request. */
+  readonly batch: number
+}
+
+export interface ReceiverAmsConfig extends AmsConfig {
+  readonly pullMax: number
+  readonly pollMax: number
+  /** ms. */
+  readonly ackDeadline?: number
+  readonly skipPoisoned: boolean
+}
+
 export interface LoggingConfig {
   readonly logfile: string
   readonly level: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
@@ -80,7 +118,9 @@ export interface DaemonConfig {
 }
 
 export interface SenderConfig {
-  readonly protocol: 'STOMP'
+  readonly protocol: 'STOMP' | 'AMS'
+  /** With protocol AMS, and only then. */
+  readonly ams?: SenderAmsConfig
   readonly broker: BrokerConfig
   readonly certificates: SenderCertificatesConfig
   readonly messaging: SenderMessagingConfig
@@ -88,7 +128,9 @@ export interface SenderConfig {
 }
 
 export interface ReceiverConfig {
-  readonly protocol: 'STOMP'
+  readonly protocol: 'STOMP' | 'AMS'
+  /** With protocol AMS, and only then. */
+  readonly ams?: ReceiverAmsConfig
   readonly broker: ReceiverBrokerConfig
   readonly certificates: ReceiverCertificatesConfig
   readonly messaging: ReceiverMessagingConfig

@@ -15,6 +15,9 @@ import type {
   SenderConfig,
 } from './config.js'
 import { readSmallFile } from '../os/small-file.js'
+import { isAmsFile, isStompUrl, protocolOf, receiverAmsOf, senderAmsOf } from './load-ams.js'
+import { readSecret } from './secret.js'
+import { optional } from './optional.js'
 import { type Finding, type Findings, sentence } from './finding.js'
 import { INI_LIMITS, parseIni } from './ini.js'
 import { createIniValues } from './interpolate.js'
@@ -33,7 +36,8 @@ export interface Loaded<Config> {
 export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig> {
   const { values, findings, password } = read(file, 'sender', cwd)
   return finished(file, findings, values, () => ({
-    protocol: 'STOMP',
+    protocol: protocolOf(values, 'sender'),
+    ...optional('ams', senderAmsOf(values)),
     broker: brokerOf(values, password),
     certificates: {
       ...certificatesOf(values),
@@ -56,7 +60,8 @@ export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig
 export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverConfig> {
   const { values, findings, password } = read(file, 'receiver', cwd)
   return finished(file, findings, values, () => ({
-    protocol: 'STOMP',
+    protocol: protocolOf(values, 'receiver'),
+    ...optional('ams', receiverAmsOf(values)),
     broker: {
       ...brokerOf(values, password),
       ...optional('listen', values.find('address', 'broker', 'listen')),
@@ -114,7 +119,9 @@ function read(file: string, program: Program, cwd: string): Reading {
     findings.warnings.push({ ...placeOf(secret), text })
   }
   checkAcross(program, values, findings)
-  return { values, findings, password: passwordOf(values, findings, file) }
+  readSecret(values, findings, file, 'messaging', 'token_file')
+  const inFile = readSecret(values, findings, file, 'broker', 'password_file')
+  return { values, findings, password: inFile ?? values.find('text', 'broker', 'password') }
 }
 
 function placeOf({ option, line }: Effective) {
@@ -139,8 +146,9 @@ function indented(file: string, findings: readonly Finding[]): string {
 
 function brokerOf(values: Values, password: string | undefined): BrokerConfig {
   const port = values.find('integer', 'broker', 'port')
-  const hosts = values.find('addresses', 'broker', 'host') ?? []
-  const urls = values.find('urls', 'broker', 'url')
+  const isAms = isAmsFile(values)
+  const hosts = isAms ? [] : (values.find('addresses', 'broker', 'host') ?? [])
+  const urls = values.find('urls', 'broker', 'url')?.filter(isStompUrl)
   return {
     // `checkHosts` saw that each has a port.
     addresses: urls ?? hosts.map((entry) => ({ host: entry.host, port: entry.port ?? port ?? 0 })),
@@ -150,31 +158,6 @@ function brokerOf(values: Values, password: string | undefined): BrokerConfig {
     heartBeat: values.need('duration', 'broker', 'heart_beat'),
     ...optional('username', values.find('text', 'broker', 'username')),
     ...optional('password', password),
-  }
-}
-
-const PASSWORD_BYTES = 4096
-
-function passwordOf(values: Values, findings: Findings, file: string): string | undefined {
-  const path = values.find('path', 'broker', 'password_file')
-  if (path === undefined) return values.find('text', 'broker', 'password')
-  const line = values.lineOf('broker', 'password_file')
-  const place = { section: 'broker', key: 'password_file', ...(line === undefined ? {} : { line }) }
-  try {
-    const { bytes, worldReadable } = readSmallFile(path, PASSWORD_BYTES, `there is no file ${path} (named in ${file}).`)
-    if (worldReadable)
-      findings.warnings.push({ ...place, text: `everybody on this machine can read it: chmod o-r ${path}` })
-    const password = bytes.toString('utf8').split(/\r?\n/u, 1)[0] ?? ''
-    if (password === '') findings.problems.push({ ...place, text: `the first line of ${path} is empty.` })
-    // A NUL or line end would end the header or the frame that carries it.
-    // eslint-disable-next-line no-control-regex
-    if (/[\0-\x1f]/u.test(password))
-      findings.problems.push({ ...place, text: `the first line of ${path} has a control character.` })
-    return password
-  } catch (error) {
-    if (!(error instanceof SsmError)) throw error
-    findings.problems.push({ ...place, text: error.message })
-    return undefined
   }
 }
 
@@ -206,8 +189,4 @@ function loggingOf(values: Values): LoggingConfig {
     console: values.need('boolean', 'logging', 'console'),
     format: values.word('logging', 'format', ['ssm', 'json']),
   }
-}
-
-function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>) // TypeScript widens computed keys
 }

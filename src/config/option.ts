@@ -12,6 +12,8 @@ export interface Option {
   readonly type: OptionType
   /** As it would be written in a file. Absent: required, or without a value. */
   readonly default?: string
+  /** The default with protocol AMS, where that is another one. */
+  readonly amsDefault?: string
   readonly required?: true
   /** For `choice` and `choices`: the words allowed. */
   readonly choices?: readonly string[]

@@ -3,6 +3,7 @@
  * reference manual are made from it; no key exists outside it.
  */
 import type { Option, Program } from './option.js'
+import { AMS_OPTIONS } from './table/ams.js'
 import { BROKER_OPTIONS } from './table/broker.js'
 import { CERTIFICATE_OPTIONS } from './table/certificates.js'
 import { MESSAGING_OPTIONS } from './table/messaging.js'
@@ -15,6 +16,7 @@ export const OPTIONS: readonly Option[] = [
   ...BROKER_OPTIONS,
   ...CERTIFICATE_OPTIONS,
   ...MESSAGING_OPTIONS,
+  ...AMS_OPTIONS,
   ...PROCESS_OPTIONS,
 ]
 
@@ -23,8 +25,7 @@ export const LATER: Readonly<Record<string, readonly string[]>> = {
   certificates: ['hold_keep', 'signing_policy', 'dn_wildcards'],
   messaging: [
     ...['duplicate_window', 'replay', 'journal_keep', 'max_spool_messages', 'min_free_space'],
-    ...['reject_keep', 'reject_max_bytes', 'sent_keep', 'authn_host', 'authn_port'],
-    ...['pull_max', 'poll_max', 'ack_deadline', 'skip_poisoned', 'batch', 'token_file'],
+    ...['reject_keep', 'reject_max_bytes', 'sent_keep'],
   ],
   daemon: ['status_socket'],
   monitoring: ['listen', 'textfile'],

@@ -20,12 +20,22 @@ export interface HostEntry {
   readonly port?: number
 }
 
+/** `https` and `http` are AMS. */
+export type UrlScheme = Scheme | 'https' | 'http'
+
 /** The schemes of `url`, and the port of each that names none: IANA's, and for stomp+ssl the brokers' usual one. */
-const URL_PORTS = { stomp: 61_613, 'stomp+ssl': 61_614, ws: 80, wss: 443 } as const satisfies Record<Scheme, number>
+const URL_PORTS = {
+  stomp: 61_613,
+  'stomp+ssl': 61_614,
+  ws: 80,
+  wss: 443,
+  https: 443,
+  http: 80,
+} as const satisfies Record<UrlScheme, number>
 
 /** A broker as a URL. */
 export interface BrokerUrl extends Address {
-  readonly scheme: Scheme
+  readonly scheme: UrlScheme
   /** Path and query; `ws` and `wss` only. */
   readonly path?: string
 }
@@ -241,13 +251,11 @@ function parseUrl(text: string): BrokerUrl {
   return { scheme, host, port }
 }
 
-function schemeOf(name: string, text: string): Scheme {
-  if (Object.hasOwn(URL_PORTS, name)) return name as Scheme // just looked up
-  const known = Object.keys(URL_PORTS)
+function schemeOf(name: string, text: string): UrlScheme {
+  if (Object.hasOwn(URL_PORTS, name)) return name as UrlScheme // just looked up
+  const known = Object.keys(URL_PORTS).filter((each) => each !== 'http')
   const words = `write one that begins with ${known.map((each) => `${each}://`).join(', ')}.`
   if (name === '') throw new BadValue(`${quoted(text)} is not a URL: ${words}`)
-  if (name === 'https')
-    throw new BadValue(`https:// is for AMS, which comes with the next release; until then ${words}`)
   const near = nearest(name, known)
   throw new BadValue(`${name}:// is not known here${near === undefined ? '' : ` (did you mean ${near}://?)`}: ${words}`)
 }
@@ -255,4 +263,9 @@ function schemeOf(name: string, text: string): Scheme {
 /** RFC 1123 names, underscores tolerated; the dot at the end too. */
 function isHostName(name: string): boolean {
   return name.length <= 254 && /^(?!-)[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*\.?$/u.test(name)
+}
+
+/** Is it this machine, as it is written? */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/u.test(host)
 }

@@ -25,9 +25,8 @@ const HEADS: Readonly<Record<Program, readonly string[]>> = {
 
 /** The file shipped as `conf/sender.cfg` or `conf/receiver.cfg`. */
 export function sampleConfig(program: Program): string {
-  const shown = optionsOf(program).filter((option) => option.only === undefined)
   const body = inSections(
-    shown,
+    optionsOf(program),
     (option) => option,
     (option) => {
       const sample = sampleOf(option, program)
@@ -52,8 +51,10 @@ export function sampleDns(): string {
   ].join('\n')}\n`
 }
 
-function choicesOf({ meaning, choices }: Option): string {
-  return choices === undefined ? meaning : `${meaning} (${choices.join(', ')})`
+function choicesOf({ meaning, choices, only, amsDefault }: Option): string {
+  const words = choices === undefined ? '' : ` (${choices.join(', ')})`
+  const ams = amsDefault === undefined ? '' : ` Default with AMS: ${amsDefault}.`
+  return `${only === undefined ? '' : `${only} only. `}${meaning}${words}${ams}`
 }
 
 function wrapped(text: string): string[] {

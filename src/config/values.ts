@@ -38,7 +38,10 @@ export interface Values {
 }
 
 export function readValues(program: Program, ini: IniValues, findings: Findings, cwd: string): Values {
-  const all = optionsOf(program).map((option) => readOption(option, program, ini, findings, cwd))
+  const isAms = ini.get(program, 'protocol')?.text === 'AMS'
+  const all = optionsOf(program)
+    .map((option) => (isAms && option.amsDefault !== undefined ? { ...option, default: option.amsDefault } : option))
+    .map((option) => readOption(option, program, ini, findings, cwd))
   const by = new Map(all.map((one) => [`${one.option.section}\n${one.option.key}`, one]))
   const effective = (section: string, key: string): Effective => {
     const found = by.get(`${section}\n${key}`)

@@ -193,6 +193,11 @@ export class SendRun {
 
   async #failed(claim: Claim<Uint8Array>, error: unknown, alone: boolean): Promise<Outcome> {
     if (isSsmError(error, 'message-refused')) return await this.#refuse(claim, error.message)
+    // Too large for the transport: our own judgement, and so about this message alone.
+    if (isSsmError(error, 'cannot-seal')) {
+      await this.#setAside(claim, error.message)
+      return 'skipped'
+    }
     if (!isSsmError(error, 'connection-lost', 'receipt-late')) throw error
     this.#lost ??= error
     if (!alone) {
@@ -200,7 +205,7 @@ export class SendRun {
     } else if (this.#suspects.endedAlone(claim.id)) {
       await this.#setAside(
         claim,
-        `the broker ends the connection whenever this message is sent alone: ${error.message}`,
+        `the broker takes others, and never this one, which was also sent alone: ${error.message}`,
       )
     }
     return 'lost'

@@ -21,8 +21,8 @@ export interface Publisher extends AsyncDisposable {
   readonly lost?: AbortSignal
   /**
    * Resolves when the broker has taken *this* message. Rejects with SsmError:
-   * temporary (`connection-lost`, `receipt-late`), `message-refused` (this message only), `destination-refused`,
-   * `login-refused` (all messages), `aborted`. After `connection-lost` the publisher is of no more use.
+   * temporary (`connection-lost`, `receipt-late`), `message-refused` (this message only, says the broker), `cannot-seal`
+   * (this message only, say we), `destination-refused`, `login-refused` (all messages), `aborted`. After `connection-lost` the publisher is of no more use.
    */
   publish(message: { readonly id: MessageId; readonly body: Sealed }, signal: AbortSignal): Promise<Receipt>
 }

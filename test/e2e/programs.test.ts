@@ -55,15 +55,15 @@ describe('flags', () => {
       assert.equal(excess.code, 64)
       assert.deepEqual([missing.code, missing.stdout], [78, 'Config file not found at /nowhere/x.cfg\n'])
     })
-    test(`${program} with protocol: AMS`, async (t) => {
+    test(`${program} with protocol: AMS and a file that is for STOMP`, async (t) => {
       const site = createSite(scratch(t), 1)
       const protocol = { protocol: 'AMS' }
       site.configure({ sender: { sender: protocol }, receiver: { receiver: protocol } })
       const cfg = program === 'ssmsend' ? site.senderCfg : site.receiverCfg
       const ended = await run('-c', cfg)
       assert.equal(ended.code, 78)
-      assert.match(ended.stderr + ended.stdout, /AMS comes with the next release/)
-      assert.match(site.log(program), /CRITICAL - .*AMS comes with the next release/)
+      assert.match(ended.stderr + ended.stdout, /no name of a (topic|subscription) at AMS/)
+      assert.match(site.log(program), /CRITICAL - .*ams_project: missing/)
     })
   }
 })

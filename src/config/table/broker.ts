@@ -12,7 +12,8 @@ export const BROKER_OPTIONS: readonly Option[] = [
     type: 'addresses',
     sample: 'CHANGE-ME.broker.example',
     placeholder: true,
-    meaning: 'The broker, or several, tried in turn: a.example.org, b.example.org:61614, [2001:db8::1]:61614.',
+    meaning:
+      'The broker, or several, tried in turn: a.example.org, b.example.org:61614, [2001:db8::1]:61614. AMS: port 443 unless it is named here.',
   },
   {
     section: 'broker',
@@ -22,7 +23,7 @@ export const BROKER_OPTIONS: readonly Option[] = [
     min: 1,
     max: 65_535,
     sample: '61614',
-    meaning: 'The port of every host that does not name its own.',
+    meaning: 'The port of every host that does not name its own. AMS ignores it.',
   },
   {
     section: 'broker',
@@ -30,7 +31,7 @@ export const BROKER_OPTIONS: readonly Option[] = [
     who: 'both',
     type: 'urls',
     meaning:
-      'Instead of host, port and use_ssl, one or several: stomp://HOST:PORT, stomp+ssl://HOST:PORT, or over WebSocket ws://HOST:PORT/PATH, wss://HOST:PORT/PATH (RabbitMQ: port 15674 or 15673, path /ws).',
+      'Instead of host, port and use_ssl, one or several: stomp://HOST:PORT, stomp+ssl://HOST:PORT, or over WebSocket ws://HOST:PORT/PATH, wss://HOST:PORT/PATH (RabbitMQ: port 15674 or 15673, path /ws). AMS: https://HOST:PORT.',
   },
   {
     section: 'broker',
@@ -47,7 +48,7 @@ export const BROKER_OPTIONS: readonly Option[] = [
     type: 'boolean',
     default: 'true',
     sample: 'true',
-    meaning: 'TLS, with the client certificate of [certificates].',
+    meaning: 'TLS, with the client certificate of [certificates]. AMS ignores it and always has TLS.',
   },
   {
     section: 'broker',
@@ -66,6 +67,7 @@ export const BROKER_OPTIONS: readonly Option[] = [
     who: 'both',
     type: 'ca',
     default: 'both',
+    amsDefault: 'system',
     meaning:
       "Which CAs vouch for the broker: capath, system, both, or a PEM file. Never used to judge a message's signer.",
   },

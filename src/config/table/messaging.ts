@@ -13,7 +13,8 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
     required: true,
     sample: '/queue/CHANGE-ME',
     placeholder: true,
-    meaning: 'The queue or topic, as the broker calls it, for example /queue/accounting.',
+    meaning:
+      'The queue or topic, as the broker calls it, for example /queue/accounting. AMS: the name of the topic (sender) or subscription (receiver).',
   },
   {
     section: 'messaging',
@@ -54,23 +55,6 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
   },
   {
     section: 'messaging',
-    key: 'ams_project',
-    who: 'both',
-    type: 'text',
-    only: 'AMS',
-    meaning: 'The project on the Argo Messaging Service.',
-  },
-  {
-    section: 'messaging',
-    key: 'token',
-    who: 'both',
-    type: 'text',
-    only: 'AMS',
-    secret: true,
-    meaning: 'The token for the Argo Messaging Service; without it the client certificate is exchanged for one.',
-  },
-  {
-    section: 'messaging',
     key: 'binary',
     who: 'both',
     type: 'boolean',
@@ -80,7 +64,18 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
   {
     section: 'messaging',
     key: 'window',
-    who: 'both',
+    who: 'sender',
+    type: 'integer',
+    default: '64',
+    amsDefault: '8',
+    min: 1,
+    max: 10_000,
+    meaning: 'How many messages may be under way at once (and 32 MiB of them). AMS: how many requests.',
+  },
+  {
+    section: 'messaging',
+    key: 'window',
+    who: 'receiver',
     type: 'integer',
     default: '64',
     min: 1,
@@ -92,10 +87,11 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
     key: 'max_message_size',
     who: 'sender',
     type: 'size',
+    amsDefault: '1500000',
     min: KIB,
     max: GIB,
     meaning:
-      "The most bytes of a sealed message; a larger one is set aside. Without it the broker's own limit decides.",
+      "The most bytes of a sealed message; a larger one is set aside. Without it the broker's own limit decides. AMS: the bytes that it stores, a third more.",
   },
   {
     section: 'messaging',

@@ -15,7 +15,9 @@ export interface Batch {
   readonly broken: boolean
   /** The last of the unbroken stored beginning; undefined: not even the first is stored. */
   prefixEnd(): Pulled | undefined
-  /** Resolves when each of `open` was stored, released or dropped. */
+  /** Nobody waits for the rest. */
+  abandon(): void
+  /** Resolves when each of `open` was stored, released or dropped, or the rest was abandoned. */
   settled(): Promise<void>
 }
 
@@ -51,6 +53,9 @@ export function createBatch(messages: readonly Pulled[], known: (message: Pulled
     prefixEnd() {
       const gap = messages.findIndex((message) => !done.has(message))
       return gap === -1 ? messages.at(-1) : messages[gap - 1]
+    },
+    abandon: () => {
+      wake()
     },
     settled: () => settled,
   }

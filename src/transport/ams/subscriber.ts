@@ -31,12 +31,11 @@ export class AmsSubscriber implements Subscriber {
   readonly #polling: Polling
   /** Fires when nothing new is wanted: the caller's signal, the end of the connection, or dispose. */
   readonly #ending = new AbortController()
-  /** Fires when the caller waits for nothing any more. */
-  readonly #disposed = new AbortController()
   #queue: Waiting[] = []
   #waiters: Waiter[] = []
   #out = 0
   #outBytes = 0
+  #batch: Batch | null = null
   #reason: Error | null = null
   #running: Promise<void> | undefined
 
@@ -65,7 +64,8 @@ export class AmsSubscriber implements Subscriber {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end(null)
-    this.#disposed.abort()
+    // Whoever closes a subscriber waits no more for what is still out.
+    this.#batch?.abandon()
     this.#signal.removeEventListener('abort', this.#stop)
     await this.#running
     await this.#source[Symbol.asyncDispose]()
@@ -104,11 +104,13 @@ export class AmsSubscriber implements Subscriber {
   async #work(messages: readonly Pulled[]): Promise<boolean> {
     const { clock } = this.#deps
     const batch = createBatch(messages, (message) => this.#memory.has(message))
+    this.#batch = batch
     const start = clock.monotonic()
     this.#queue.push(...batch.open.map((message) => ({ message, batch })))
     if (this.#ending.signal.aborted) for (const { message } of this.#queue.splice(0)) batch.dropped(message)
     this.#serve()
-    await Promise.race([batch.settled(), fired(this.#disposed.signal)])
+    await batch.settled()
+    this.#batch = null
     this.#source.stored(messages, clock.monotonic() - start)
     const last = batch.prefixEnd()
     const isSure = last !== undefined && (await this.#closingInTime((stop) => this.#source.acknowledge(last, stop)))
@@ -196,18 +198,4 @@ export class AmsSubscriber implements Subscriber {
       },
     }
   }
-}
-
-function fired(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else
-      signal.addEventListener(
-        'abort',
-        () => {
-          resolve()
-        },
-        { once: true },
-      )
-  })
 }
