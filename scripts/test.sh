@@ -6,7 +6,7 @@
 # service, and then a skip is a failure.
 set -eu
 
-PACKAGES='rabbitmq-server activemq python3 python3-daemon python3-dirq python3-openssl
+PACKAGES='rabbitmq-server activemq python3 python3-daemon python3-dirq python3-openssl python3-requests
   openssl strace faketime shellcheck rpm git systemd'
 LOCK_WAIT=300 # seconds to wait for another apt or dpkg
 

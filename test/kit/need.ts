@@ -45,6 +45,7 @@ const NEEDS = {
   python3: { install: 'python3', present: () => runs(debianPython, '-c', '') },
   'python3-dirq': { install: 'python3-dirq', present: () => runs(debianPython, '-c', 'import dirq.queue') },
   'python3-openssl': { install: 'python3-openssl', present: () => runs(debianPython, '-c', 'import OpenSSL') },
+  'python3-requests': { install: 'python3-requests', present: () => runs(debianPython, '-c', 'import requests') },
   'python3-daemon': { install: 'python3-daemon', present: () => runs(debianPython, '-c', 'import daemon') },
   // Containers may forbid ptrace: the program alone is not enough.
   strace: { install: 'strace (and the right to trace)', present: () => runs('strace', '-o', '/dev/null', 'true') },

@@ -5,7 +5,7 @@
  *
  * Its programs are run as they are, with the configuration files of a `Site`.
  */
-import { symlinkSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { need } from './need.js'
 import { scratch } from './scratch.js'
@@ -26,6 +26,10 @@ function amsLibrary(): string {
   if (amsFolder === undefined) {
     amsFolder = scratch()
     symlinkSync(join(checkouts ?? '', 'ams', 'pymod'), join(amsFolder, 'argo_ams_library'))
+    // Its version is asked for, as of something installed.
+    const installed = join(amsFolder, 'argo_ams_library-0.dist-info')
+    mkdirSync(installed)
+    writeFileSync(join(installed, 'METADATA'), 'Metadata-Version: 2.1\nName: argo-ams-library\nVersion: 0\n')
   }
   return amsFolder
 }
@@ -52,27 +56,27 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name='__main__')
 `
 
-function startPythonProgram(program: 'sender' | 'receiver', args: readonly string[]): Running {
+function startPythonProgram(program: 'sender' | 'receiver', args: readonly string[], env: NodeJS.ProcessEnv): Running {
   const file = join(checkouts ?? '', 'ssm', 'bin', `${program}.py`)
-  return startChild('/usr/bin/python3', ['-c', RUN, file, ...args], { env: pythonSsmEnvironment() })
+  return startChild('/usr/bin/python3', ['-c', RUN, file, ...args], { env: { ...pythonSsmEnvironment(), ...env } })
 }
 
-export function startPythonSender({ senderCfg }: Pick<Site, 'senderCfg'>): Running {
-  return startPythonProgram('sender', ['-c', senderCfg])
+export function startPythonSender({ senderCfg }: Pick<Site, 'senderCfg'>, env: NodeJS.ProcessEnv = {}): Running {
+  return startPythonProgram('sender', ['-c', senderCfg], env)
 }
 
-export function pythonSend(site: Pick<Site, 'senderCfg'>): Promise<Ended> {
-  return startPythonSender(site).ended
+export function pythonSend(site: Pick<Site, 'senderCfg'>, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return startPythonSender(site, env).ended
 }
 
 /** Starts its receiver on the files of a site; resolves when it has subscribed. */
-export async function startPythonReceiver(site: Site): Promise<Running> {
+export async function startPythonReceiver(site: Site, env: NodeJS.ProcessEnv = {}): Promise<Running> {
   const before = subscriptions(site)
-  const running = startPythonProgram('receiver', ['-c', site.receiverCfg, '-d', site.dns])
+  const running = startPythonProgram('receiver', ['-c', site.receiverCfg, '-d', site.dns], env)
   const over = () => running.child.exitCode !== null || running.child.signalCode !== null
   await eventually('the Python receiver subscribed', () => over() || subscriptions(site) > before, 60)
   if (over()) throw new Error(`the Python receiver ended: ${(await running.ended).stderr}\n${site.log('ssmreceive')}`)
   return running
 }
 
-const subscriptions = (site: Site): number => site.log('ssmreceive').split('Subscribing to:').length
+const subscriptions = (site: Site): number => site.log('ssmreceive').split(/Subscribing to:|Will subscribe to:/).length

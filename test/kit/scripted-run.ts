@@ -4,9 +4,11 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { toPem } from '../../src/crypto/pem.js'
 import { forge } from '../envelope/forge.js'
 import { sealed } from './bad-messages.js'
-import { createSite, eventually, type Ended, type Running, type Site } from './site.js'
+import { createSite, eventually, startProgram, type Ended, type Running, type Sections, type Site } from './site.js'
+import { startAms } from './ams/index.js'
 import { connectStomp, sendFrame } from './stomp-client.js'
 
 export interface Programs {
@@ -20,6 +22,17 @@ export interface ScriptedLogs {
   readonly receiver: readonly string[]
 }
 
+/** The programs of this package. */
+export const OURS: Programs = {
+  send: (site) => site.send(),
+  async startReceiver(site) {
+    // As the detached child runs, whose log it is.
+    const running = startProgram('ssmreceive', ['-c', site.receiverCfg, '-d', site.dns], { env: { SSM_DETACHED: '1' } })
+    await eventually('it subscribed', () => /Subscribing to:|Will subscribe to:/.test(site.log('ssmreceive')))
+    return running
+  },
+}
+
 /** How a line loses what differs from run to run. */
 const NORMALISE: readonly (readonly [RegExp, string])[] = [
   [/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - /, ''],
@@ -30,6 +43,8 @@ const NORMALISE: readonly (readonly [RegExp, string])[] = [
   [/(Failed to (?:verify|decrypt) message: ).*/, '$1WHY'],
   [/(Received the shutdown signal: ).*/, '$1SIGNAL'],
   [/ [0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/, ' UUID'],
+  [/(Will connect to localhost):\d+$/, '$1:PORT'],
+  [/(Using AMS version) .*/, '$1 VERSION'],
 ]
 
 export function normalised(log: string): string[] {
@@ -42,29 +57,53 @@ export function normalised(log: string): string[] {
   )
 }
 
-/** Where both ends meet. */
-const destination = '/queue/ssm'
-
 function put(site: Site, ...bodies: readonly string[]): void {
   const folder = join(site.outgoing, '68000000')
   mkdirSync(folder, { recursive: true })
   for (const [n, body] of bodies.entries()) writeFileSync(join(folder, `6800000000000${n}`), body)
 }
 
-async function publish(port: number, id: string, wire: Uint8Array): Promise<void> {
-  await using client = await connectStomp(port)
-  await client.greet('accept-version:1.1', 'host:/', 'login:guest', 'passcode:guest')
-  client.send(sendFrame(destination, id, wire))
-  await client.next()
+/** What lies between sender and receiver. */
+export interface Middle extends AsyncDisposable {
+  readonly sections: { readonly both: Sections; readonly sender?: Sections; readonly receiver?: Sections }
+  /** Publishes past the sender. */
+  publish(id: string, wire: Uint8Array): Promise<void>
+  /** Is an empty message a ping to the receiver? */
+  readonly pings: boolean
 }
 
-/** `dir`: an empty folder. The receiver gets, one after the other: three plain messages, an encrypted one, one of an unlisted signer, a tampered one, a ping. */
-export async function scriptedRun(dir: string, port: number, programs: Programs): Promise<ScriptedLogs> {
-  const site = createSite(dir, port)
+/** A STOMP broker on a port, without TLS. */
+export function stompMiddle(port: number): Middle {
+  const destination = '/queue/ssm'
+  return {
+    sections: { both: { broker: { port }, messaging: { destination } } },
+    pings: true,
+    async publish(id, wire) {
+      await using client = await connectStomp(port)
+      await client.greet('accept-version:1.1', 'host:/', 'login:guest', 'passcode:guest')
+      client.send(sendFrame(destination, id, wire))
+      await client.next()
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
+
+/** `dir`: an empty folder. The receiver gets, one after the other: three plain messages, an encrypted one, one of an unlisted signer, a tampered one, perhaps a ping. */
+export async function scriptedRun(
+  dir: string,
+  open: (site: Site) => Promise<Middle> | Middle,
+  programs: Programs,
+): Promise<ScriptedLogs> {
+  const site = createSite(dir, 0)
   const { host, other, ec } = site.pki
+  await using middle = await open(site)
   // One at a time, as the Python programs: with a window in flight the lines of several messages mingle.
-  const common = { messaging: { destination, window: 1 } }
-  site.configure({ both: common })
+  const { both, sender, receiver: receives } = middle.sections
+  const common = { ...both, messaging: { ...both.messaging, window: 1 } }
+  const configure = (certificates: Sections): void => {
+    site.configure({ both: common, sender: { ...sender, ...certificates }, receiver: receives ?? {} })
+  }
+  configure({})
   const receiver = await programs.startReceiver(site)
   const handled = (): number => site.log('ssmreceive').split(/Message saved to|Received ping message/).length - 1
   let expected = 0
@@ -76,7 +115,7 @@ export async function scriptedRun(dir: string, port: number, programs: Programs)
   put(site, 'one\n', 'two\n', 'three\n')
   await programs.send(site)
   await settle(3)
-  site.configure({ both: common, sender: { certificates: { server_cert: other.certificateFile } } })
+  configure({ certificates: { server_cert: other.certificateFile } })
   put(site, 'four\n')
   await programs.send(site)
   await settle(1)
@@ -84,11 +123,38 @@ export async function scriptedRun(dir: string, port: number, programs: Programs)
   for (const [id, wire] of [
     ['unlisted', await sealed(ec, 'six\n')],
     ['tampered', Buffer.from(tampered, 'latin1')],
-    ['ping', Buffer.alloc(0)],
+    ...(middle.pings ? [['ping', Buffer.alloc(0)] as const] : []),
   ] as const) {
-    await publish(port, id, wire)
+    await middle.publish(id, wire)
     await settle(1)
   }
   await receiver.stop()
   return { sender: normalised(site.log('ssmsend')), receiver: normalised(site.log('ssmreceive')) }
+}
+
+/** A double of AMS with HTTPS; the CA of its certificate is that of `REQUESTS_CA_BUNDLE`. */
+export async function amsMiddle(site: Site, ca: string): Promise<Middle> {
+  writeFileSync(ca, toPem('CERTIFICATE', site.pki.ca.certificate.der))
+  const ams = await startAms({ tls: site.pki.host })
+  const of = (role: 'sender' | 'receiver') => ({
+    [role]: { protocol: 'AMS' },
+    messaging: { token: ams.tokens[role] },
+  })
+  return {
+    sections: {
+      both: {
+        broker: { host: `localhost:${ams.port}`, port: undefined },
+        messaging: { destination: 'ssm', ams_project: 'accounting' },
+      },
+      sender: of('sender'),
+      receiver: of('receiver'),
+    },
+    // Its receiver never gets past an empty message.
+    pings: false,
+    publish: (id, wire) => {
+      ams.put('ssm', wire, { empaid: id })
+      return Promise.resolve()
+    },
+    [Symbol.asyncDispose]: () => ams.stop(),
+  }
 }
