@@ -2,10 +2,11 @@
  * What the extensions of a certificate say, read once per certificate (RFC 5280 section 4.2). Facts only; path.ts judges.
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { bitStringFlags, booleanValue, context, DerReader, smallInteger, TAG } from '../crypto/der.js'
+import { bitStringFlags, booleanValue, DerReader, smallInteger, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 import { isSsmError } from '../errors.js'
 import { type NameConstraints, parseNameConstraints } from './name-constraints.js'
+import { type PolicyFacts, readPolicyFacts } from './policy-facts.js'
 
 export interface Facts {
   readonly selfIssued: boolean
@@ -17,8 +18,7 @@ export interface Facts {
   readonly nameConstraints?: NameConstraints
   /** The first critical extension that this room does not process. */
   readonly unknownCritical?: string
-  /** It constrains policies in a way that is not implemented. */
-  readonly policyConstraints: boolean
+  readonly policies: PolicyFacts
   /** Some extension that we need is damaged: why. */
   readonly damaged?: string
 }
@@ -29,10 +29,7 @@ export const USAGE = { digitalSignature: 1, nonRepudiation: 2, keyCertSign: 32, 
 const NETSCAPE_CERT_TYPE = '2.16.840.1.113730.1.1'
 
 /**
- * Critical extensions that may be there. Policies: with the initial inputs of RFC 5280 section 6.1.1 left at their defaults
- * (any policy, no explicit one required) they cannot make a path invalid, except through policyConstraints,
- * inhibitAnyPolicy and mappings of anyPolicy, which are refused.
- * netscapeCertType is older than keyUsage, always stands beside it in grid certificates, and says nothing more.
+ * Critical extensions that may be there. netscapeCertType is older than keyUsage, always stands beside it in grid certificates, and says nothing more.
  */
 const PROCESSED: ReadonlySet<string> = new Set([
   EXTENSION.subjectKeyId,
@@ -65,24 +62,26 @@ export function factsOf(certificate: Certificate): Facts {
 function readFacts(certificate: Certificate): Facts {
   const { extensions, subject, issuer } = certificate
   const selfIssued = subject.key === issuer.key
-  const unknown = extensions.find(({ oid, critical }) => critical && !PROCESSED.has(oid))
-  const start = { selfIssued, ...(unknown === undefined ? {} : { unknownCritical: unknown.oid }) }
+  const unknown = extensions.find(({ oid, critical }) => critical && !PROCESSED.has(oid))?.oid
   try {
     const basic = readBasic(certificate)
     const keyUsage = readKeyUsage(certificate)
     const extendedKeyUsage = readExtendedKeyUsage(certificate)
     const constraints = findExtension(extensions, EXTENSION.nameConstraints)
+    const policies = readPolicyFacts(certificate)
+    const unknownCritical = unknown ?? policies.unknownQualifier
     return {
-      ...start,
+      selfIssued,
+      policies,
+      ...(unknownCritical === undefined ? {} : { unknownCritical }),
       ...(basic === undefined ? {} : { basic }),
       ...(keyUsage === undefined ? {} : { keyUsage }),
       ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }),
       ...(constraints === undefined ? {} : { nameConstraints: parseNameConstraints(constraints.value) }),
-      policyConstraints: constrainsPolicies(certificate),
     }
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
-    return { ...start, policyConstraints: false, damaged: error.message }
+    return { selfIssued, policies: { mappings: [] }, damaged: error.message }
   }
 }
 
@@ -121,24 +120,4 @@ function readExtendedKeyUsage(certificate: Certificate): string[] | undefined {
   const usages: string[] = []
   while (!reader.done) usages.push(decodeOid(reader.next(TAG.oid).value, WHAT))
   return usages
-}
-
-const ANY_POLICY = '2.5.29.32.0'
-
-function constrainsPolicies(certificate: Certificate): boolean {
-  // inhibitPolicyMapping alone ([1]) changes nothing where no policy is asked for.
-  const required = contents(certificate, EXTENSION.policyConstraints)?.enter(TAG.sequence).peek() === context(0)
-  if (required) return true
-  const outer = contents(certificate, EXTENSION.policyMappings)
-  if (outer === undefined) return false
-  // RFC 5280 section 6.1.4 (a): anyPolicy is never mapped.
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
-  while (!reader.done) {
-    const pair = reader.enter(TAG.sequence)
-    const policies = [pair.next(TAG.oid), pair.next(TAG.oid)].map(({ value }) => decodeOid(value, WHAT))
-    pair.finish()
-    if (policies.includes(ANY_POLICY)) return true
-  }
-  return false
 }

@@ -1,14 +1,11 @@
 /**
- * Certification paths: the search for one (bounded, with issuers tried by likelihood) and the rules it must keep
- * (RFC 5280 section 6.1). Signatures are checked while searching, so that only links that hold are followed.
+ * Certification paths: the search for one, bounded, with issuers tried by likelihood. Signatures are checked while searching,
+ * so that only links that hold are followed. The rules a path must keep are in path-rules.ts.
  */
 import type { Certificate } from '../crypto/certificate.js'
-import { type AlgorithmPolicy, refusedKey, type SignatureJudgement, verifySignature } from '../crypto/signature.js'
+import { type AlgorithmPolicy, resolveScheme, type SignatureJudgement, verifySignature } from '../crypto/signature.js'
 import { isSsmError } from '../errors.js'
 import type { Reason } from '../message.js'
-import { factsOf, USAGE } from './facts.js'
-import { forbiddenName } from './name-constraints.js'
-import type { Purpose } from './port.js'
 
 /** Why something is not good. */
 export interface Failure {
@@ -50,8 +47,11 @@ export function createLinkVerifier(policy: AlgorithmPolicy, capacity = 10_000): 
 }
 
 function verifyLink(child: Certificate, issuer: Certificate, policy: AlgorithmPolicy): SignatureJudgement {
+  const { signatureAlgorithm: algorithm, tbs: data, signature } = child
+  // First, because the key of an algorithm that is not accepted (DSA with inherited parameters) may not even be readable.
+  const resolved = resolveScheme(algorithm)
+  if (!resolved.ok) return resolved
   try {
-    const { signatureAlgorithm: algorithm, tbs: data, signature } = child
     return verifySignature({ algorithm, data, signature, key: issuer.publicKey }, policy)
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
@@ -160,125 +160,4 @@ export class PathSearch {
 /** The same name with the same key need not stand in a path twice (RFC 4158 section 2.4.1). */
 function isSameEntity(a: Certificate, b: Certificate): boolean {
   return a.fingerprint === b.fingerprint || (a.subject.key === b.subject.key && Buffer.compare(a.spki, b.spki) === 0)
-}
-
-/** The rules of RFC 5280 section 6.1 for a path whose signatures hold. undefined: it keeps them. */
-export function judgePath(
-  path: readonly Certificate[],
-  { at, purpose, policy }: { readonly at: number; readonly purpose: Purpose; readonly policy: AlgorithmPolicy },
-): Failure | undefined {
-  for (const [index, certificate] of path.entries()) {
-    const failure =
-      judgeDates(certificate, at) ??
-      judgeExtensions(certificate) ??
-      (index === 0 ? undefined : judgeIssuer(path, index)) ??
-      judgeNames(path, index)
-    if (failure !== undefined) return failure
-  }
-  const [leaf] = path
-  if (leaf === undefined) return { reason: 'untrusted', detail: 'an empty path' }
-  return judgeLeafKey(leaf, policy) ?? (purpose === 'signer' ? judgeSigner(leaf, path.length === 1) : undefined)
-}
-
-function judgeDates({ notBefore, notAfter, subject }: Certificate, at: number): Failure | undefined {
-  const date = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z')
-  if (at > notAfter) return { reason: 'expired', detail: `${subject.slash} expired on ${date(notAfter)}` }
-  if (at < notBefore)
-    return { reason: 'not-yet-valid', detail: `${subject.slash} is valid only from ${date(notBefore)}` }
-  return undefined
-}
-
-function judgeExtensions(certificate: Certificate): Failure | undefined {
-  const { slash } = certificate.subject
-  const facts = factsOf(certificate)
-  if (facts.damaged !== undefined) return { reason: 'malformed', detail: `${slash}: ${facts.damaged}` }
-  if (facts.unknownCritical !== undefined) {
-    const detail = `${slash} has the critical extension ${facts.unknownCritical}, which is not understood`
-    return { reason: 'critical-extension', detail }
-  }
-  if (facts.policyConstraints) {
-    return { reason: 'policy', detail: `${slash} asks for certificate policies that cannot be granted` }
-  }
-  return undefined
-}
-
-/**
- * May path[index] issue what is below it? The anchor is judged by the same rules although RFC 5280 section 6.1 takes it on
- * trust: OpenSSL does too, and whoever writes pathLen into a root means it. Only basicConstraints may be missing in an
- * anchor: roots of version 1 have none.
- */
-function judgeIssuer(path: readonly Certificate[], index: number): Failure | undefined {
-  const certificate = path[index]
-  if (certificate === undefined) return undefined
-  const { slash } = certificate.subject
-  const { basic, keyUsage } = factsOf(certificate)
-  const isAnchor = index === path.length - 1
-  const mayLack = isAnchor && (certificate.version === 1 || keyUsage !== undefined)
-  if (basic === undefined ? !mayLack : !basic.ca) {
-    return { reason: 'constraints', detail: `${slash} is not a CA (basicConstraints) and has issued a certificate` }
-  }
-  if (keyUsage !== undefined && (keyUsage & USAGE.keyCertSign) === 0) {
-    return { reason: 'constraints', detail: `${slash} may not sign certificates (keyUsage without keyCertSign)` }
-  }
-  // Intermediates below it that are not self-issued; the last certificate does not count (RFC 5280 section 4.2.1.9).
-  const below = path.slice(1, index).filter((other) => !factsOf(other).selfIssued).length
-  if (basic?.pathLength !== undefined && below > basic.pathLength) {
-    const detail = `${slash} allows ${basic.pathLength} CAs below it (pathLenConstraint), the path has ${below}`
-    return { reason: 'constraints', detail }
-  }
-  return undefined
-}
-
-/** Name constraints of path[index] over everything below it; self-issued intermediates are exempt (section 6.1.3). */
-function judgeNames(path: readonly Certificate[], index: number): Failure | undefined {
-  const certificate = path[index]
-  const constraints = certificate === undefined ? undefined : factsOf(certificate).nameConstraints
-  if (certificate === undefined || constraints === undefined) return undefined
-  for (const [depth, below] of path.slice(0, index).entries()) {
-    if (depth > 0 && factsOf(below).selfIssued) continue
-    try {
-      const name = forbiddenName(below, constraints)
-      if (name === undefined) continue
-      const detail = `${certificate.subject.slash} may not speak for ${name} (name constraints)`
-      return { reason: 'constraints', detail }
-    } catch (error) {
-      if (!isSsmError(error, 'malformed')) throw error
-      return { reason: 'malformed', detail: `${below.subject.slash}: ${error.message}` }
-    }
-  }
-  return undefined
-}
-
-function judgeLeafKey(leaf: Certificate, policy: AlgorithmPolicy): Failure | undefined {
-  try {
-    const refused = refusedKey(leaf.publicKey, policy)
-    return refused === undefined
-      ? undefined
-      : { reason: 'algorithm', detail: `the key of ${leaf.subject.slash} ${refused}` }
-  } catch (error) {
-    if (!isSsmError(error, 'malformed')) throw error
-    return { reason: 'algorithm', detail: `${leaf.subject.slash}: ${error.message}` }
-  }
-}
-
-/** What grid host certificates carry: any of these will do for signing. */
-const SIGNER_USAGES: ReadonlySet<string> = new Set([
-  '2.5.29.37.0',
-  '1.3.6.1.5.5.7.3.1',
-  '1.3.6.1.5.5.7.3.2',
-  '1.3.6.1.5.5.7.3.4',
-])
-
-/** A signer of messages. `isAnchor`: a self-signed certificate that an operator put into the CA directory for itself. */
-function judgeSigner(leaf: Certificate, isAnchor: boolean): Failure | undefined {
-  const { slash } = leaf.subject
-  const { basic, keyUsage, extendedKeyUsage } = factsOf(leaf)
-  if (basic?.ca === true && !isAnchor) return { reason: 'purpose', detail: `${slash} is a CA certificate` }
-  if (keyUsage !== undefined && (keyUsage & (USAGE.digitalSignature | USAGE.nonRepudiation)) === 0) {
-    return { reason: 'purpose', detail: `${slash} may not sign (keyUsage without digitalSignature and nonRepudiation)` }
-  }
-  if (extendedKeyUsage !== undefined && !extendedKeyUsage.some((usage) => SIGNER_USAGES.has(usage))) {
-    return { reason: 'purpose', detail: `${slash} is not for servers, clients or e-mail (extendedKeyUsage)` }
-  }
-  return undefined
 }
