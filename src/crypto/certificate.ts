@@ -104,7 +104,18 @@ function withPublicKey(fields: Fields): Certificate {
   }
 }
 
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1'
+
+/** Throws for EC keys whose curve is not given by its name (RFC 5480 section 2.1.1: it must be). */
+function assertNamedCurve(spki: Uint8Array): void {
+  const algorithm = new DerReader(spki, WHAT).enter(TAG.sequence).enter(TAG.sequence)
+  if (decodeOid(algorithm.next(TAG.oid).value, WHAT) === EC_PUBLIC_KEY && algorithm.peek() !== TAG.oid) {
+    throw malformed(WHAT, 'has an EC key whose curve is not a named one')
+  }
+}
+
 function readPublicKey(spki: Uint8Array): KeyObject {
+  assertNamedCurve(spki)
   try {
     return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
   } catch (cause) {

@@ -34,6 +34,8 @@ export interface Revocation {
   readonly at: number
   /** CRLReason (RFC 5280 section 5.3.1); 0 when not given. 6 = hold, 8 = removeFromCRL. */
   readonly reason: number
+  /** Keys of the names of the certificate's issuer; undefined: that of the CRL (section 5.3.3). */
+  readonly issuers?: readonly string[]
 }
 
 /** Scope of a CRL (RFC 5280 section 5.2.5). */
@@ -68,7 +70,7 @@ export interface Crl {
   readonly scope?: IssuingDistributionPoint
   /** The first critical extension, of the list or of an entry, that is not understood. */
   readonly unknownCritical?: string
-  /** Some entry names another certificate issuer. */
+  /** Some entry names its certificate's issuer. */
   readonly indirectEntries: boolean
   readonly size: number
   /** All entries for this serial (lower-case hex as in `Certificate.serial`): none or one, seldom more. Constant time. */
@@ -84,6 +86,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   EXTENSION.crlNumber,
   EXTENSION.deltaCrlIndicator,
   EXTENSION.issuingDistributionPoint,
+  EXTENSION.freshestCrl,
 ])
 
 /** Reads one CRL. */
@@ -196,41 +199,69 @@ const REASON = '551d15'
 const INVALIDITY_DATE = '551d18'
 const CERTIFICATE_ISSUER = '551d1d'
 
+/** From this offset on entries are of certificates of these issuers. */
+interface IssuerChange {
+  readonly from: number
+  readonly keys: readonly string[]
+}
+
 /** Walks revokedCertificates once; keeps the offset of each entry by its serial. */
 function scanEntries(list: Buffer): Entries {
   const offsets = new Map<string, number | number[]>()
+  const changes: IssuerChange[] = []
   let size = 0
-  let indirect = false
   let unknownCritical: string | undefined
   for (let at = 0; at < list.length;) {
-    if (list[at] !== TAG.sequence) throw malformed(WHAT, `has an entry that is not a SEQUENCE`)
-    const entry = extentAt(list, at, WHAT)
-    const serial = extentAt(list, entry.start, WHAT)
-    if (list[entry.start] !== TAG.integer || serial.end >= entry.end || serial.end === serial.start) {
-      throw malformed(WHAT, 'has an entry without serial number and date')
-    }
-    // A serial number in another form than the certificate's would not be found.
-    const first = list[serial.start] ?? 0
-    if (serial.end > serial.start + 1 && (first === 0 || first === 0xff)) {
-      assertInteger(list.subarray(serial.start, serial.end), WHAT)
-    }
-    const date = extentAt(list, serial.end, WHAT)
-    if (date.end > entry.end) throw malformed(WHAT, 'has an entry that is cut off')
-    if (date.end < entry.end) {
-      const found = scanExtensions(list, date.end, entry.end)
-      indirect ||= found.indirect
+    const { serial, date, end } = scanEntry(list, at)
+    if (date < end) {
+      const found = scanExtensions(list, date, end)
+      if (found.issuer !== undefined) changes.push({ from: at, keys: readIssuers(found.issuer, changes) })
       unknownCritical ??= found.unknownCritical
     }
     if (++size > MAX_ENTRIES) throw malformed(WHAT, `has more than ${MAX_ENTRIES} entries`)
     remember(offsets, list.toString('hex', serial.start, serial.end), at)
-    at = entry.end
+    at = end
   }
   const find = (serial: string): readonly Revocation[] => {
     const found = offsets.get(serial)
     if (found === undefined) return []
-    return typeof found === 'number' ? [readEntry(list, found)] : found.map((at) => readEntry(list, at))
+    return (typeof found === 'number' ? [found] : found).map((at) => readEntry(list, at, changes))
   }
+  const indirect = changes.length > 0
   return { size, indirect, find, ...(unknownCritical === undefined ? {} : { unknownCritical }) }
+}
+
+/** Where the entry at this offset has its serial number, where its date ends, and where it ends itself. */
+function scanEntry(list: Buffer, at: number): { serial: { start: number; end: number }; date: number; end: number } {
+  if (list[at] !== TAG.sequence) throw malformed(WHAT, `has an entry that is not a SEQUENCE`)
+  const entry = extentAt(list, at, WHAT)
+  const serial = extentAt(list, entry.start, WHAT)
+  if (list[entry.start] !== TAG.integer || serial.end >= entry.end || serial.end === serial.start) {
+    throw malformed(WHAT, 'has an entry without serial number and date')
+  }
+  // A serial number in another form than the certificate's would not be found.
+  const first = list[serial.start] ?? 0
+  if (serial.end > serial.start + 1 && (first === 0 || first === 0xff)) {
+    assertInteger(list.subarray(serial.start, serial.end), WHAT)
+  }
+  const date = extentAt(list, serial.end, WHAT)
+  if (date.end > entry.end) throw malformed(WHAT, 'has an entry that is cut off')
+  return { serial, date: date.end, end: entry.end }
+}
+
+/** GeneralNames of certificateIssuer: what counts are directory names. Equal lists one after the other are kept once. */
+function readIssuers(value: Buffer, changes: readonly IssuerChange[]): readonly string[] {
+  const outer = new DerReader(value, WHAT)
+  const names = outer.enter(TAG.sequence)
+  outer.finish()
+  const keys: string[] = []
+  while (!names.done) {
+    const { tag, value: name } = names.any()
+    if (tag === constructed(4)) keys.push(parseName(name, WHAT).key)
+  }
+  if (keys.length === 0) throw malformed(WHAT, 'has an entry whose certificate issuer has no name')
+  const before = changes[changes.length - 1]?.keys
+  return before?.join('\n') === keys.join('\n') ? before : keys
 }
 
 function remember(offsets: Map<string, number | number[]>, serial: string, at: number): void {
@@ -240,11 +271,17 @@ function remember(offsets: Map<string, number | number[]>, serial: string, at: n
   else known.push(at)
 }
 
-/** Checks the shape of an entry's extensions and tells the two facts that concern the whole list. */
-function scanExtensions(list: Buffer, at: number, end: number): { indirect: boolean; unknownCritical?: string } {
+interface EntryExtensions {
+  /** Contents of certificateIssuer. */
+  readonly issuer?: Buffer
+  readonly unknownCritical?: string
+}
+
+/** Checks the shape of an entry's extensions and tells the two facts that concern other entries too. */
+function scanExtensions(list: Buffer, at: number, end: number): EntryExtensions {
   const outer = extentAt(list, at, WHAT)
   if (list[at] !== TAG.sequence || outer.end !== end) throw malformed(WHAT, 'has an entry with damaged extensions')
-  let indirect = false
+  let issuer: Buffer | undefined
   let unknownCritical: string | undefined
   for (let next = outer.start; next < end;) {
     const extension = extentAt(list, next, WHAT)
@@ -259,29 +296,48 @@ function scanExtensions(list: Buffer, at: number, end: number): { indirect: bool
     }
     const name = list.toString('hex', oid.start, oid.end)
     const critical = list[oid.end] === TAG.boolean && list[oid.end + 2] !== 0
-    if (name === CERTIFICATE_ISSUER) indirect = true
+    if (name === CERTIFICATE_ISSUER) issuer = readExtension(list.subarray(next, extension.end)).value
     else if (critical && name !== REASON && name !== INVALIDITY_DATE) unknownCritical ??= `(hex ${name})`
     next = extension.end
   }
-  return { indirect, ...(unknownCritical === undefined ? {} : { unknownCritical }) }
+  return { ...(issuer === undefined ? {} : { issuer }), ...(unknownCritical === undefined ? {} : { unknownCritical }) }
+}
+
+function readExtension(bytes: Buffer): { oid: string; value: Buffer } {
+  const outer = new DerReader(bytes, WHAT)
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  const oid = reader.next(TAG.oid).value.toString('hex')
+  reader.optional(TAG.boolean)
+  const { value } = reader.next(TAG.octetString)
+  reader.finish()
+  return { oid, value }
 }
 
 /** The entry at this offset. Throws `malformed` when date or reason are damaged. */
-function readEntry(list: Buffer, offset: number): Revocation {
+function readEntry(list: Buffer, offset: number, changes: readonly IssuerChange[]): Revocation {
   const reader = new DerReader(list.subarray(offset), WHAT).enter(TAG.sequence)
   reader.next(TAG.integer)
   const at = timeValue(reader.any(), WHAT)
   const extensions = reader.enterOptional(TAG.sequence)
   reader.finish()
+  const issuers = lastChange(changes, offset)
+  let reason = 0
   while (extensions?.done === false) {
-    const extension = extensions.enter(TAG.sequence)
-    const oid = extension.next(TAG.oid).value.toString('hex')
-    extension.optional(TAG.boolean)
-    const { value } = extension.next(TAG.octetString)
-    extension.finish()
-    if (oid !== REASON) continue
-    const reason = new DerReader(value, WHAT).next(TAG.enumerated).value
-    return { at, reason: smallInteger(reason, WHAT) }
+    const { oid, value } = readExtension(extensions.any().bytes)
+    if (oid === REASON) reason = smallInteger(new DerReader(value, WHAT).next(TAG.enumerated).value, WHAT)
   }
-  return { at, reason: 0 }
+  return { at, reason, ...(issuers === undefined ? {} : { issuers }) }
+}
+
+/** An entry without certificateIssuer is of the issuer of the entry before it (section 5.3.3). */
+function lastChange(changes: readonly IssuerChange[], offset: number): readonly string[] | undefined {
+  let low = 0
+  let high = changes.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((changes[middle]?.from ?? Infinity) <= offset) low = middle + 1
+    else high = middle
+  }
+  return changes[low - 1]?.keys
 }

@@ -1,69 +1,165 @@
 /**
- * Is a CRL a complete one for a certificate? (RFC 5280 sections 5.2.4, 5.2.5, 6.3.3.) Only whole answers count: a delta CRL,
- * an indirect one, or one for some reasons cannot show that a certificate is good.
+ * For which certificates, and which reasons of revocation, is a CRL an answer? (RFC 5280 sections 4.2.1.13, 5.2.5 and
+ * 6.3.3 (b) and (d).)
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
 import type { Crl } from '../crypto/crl.js'
-import { constructed, context, DerReader, TAG } from '../crypto/der.js'
+import { bitStringFlags, constructed, context, DerReader, malformed, TAG } from '../crypto/der.js'
+import { element, sequence } from '../crypto/der-write.js'
 import { parseName } from '../crypto/name.js'
 import { isSsmError } from '../errors.js'
+import type { Dn } from '../message.js'
 import { factsOf } from './facts.js'
+
+/** Reason flags 1 to 8; bit 0 is unused (section 4.2.1.13). */
+export const ALL_REASONS = 0x1fe
+/** Most distribution points of one certificate. */
+const MAX_POINTS = 64
+/** Most names of one distribution point. */
+const MAX_NAMES = 256
+
+/** Where a certificate says its CRLs are. */
+interface Point {
+  /** Names as comparable texts; undefined: it has none. */
+  readonly names?: readonly string[]
+  readonly reasons: number
+  /** cRLIssuer: names, and keys of the directory names among them. */
+  readonly issuers?: { readonly names: readonly string[]; readonly keys: readonly string[] }
+}
 
 const WHAT = 'the CRL distribution points'
 
-/** undefined: it covers the certificate, for all reasons. Else why not, completing `the CRL of X …`. */
-export function covers(crl: Crl, certificate: Certificate): string | undefined {
-  if (crl.deltaBase !== undefined) return 'is a delta CRL, which is not used'
-  if (crl.indirectEntries) return 'has entries of other CAs, which are not used'
-  const { scope } = crl
-  if (scope === undefined) return undefined
-  if (scope.indirect) return 'is an indirect CRL, which is not used'
-  if (scope.reasons !== undefined) return 'is for some reasons of revocation only'
-  if (scope.onlyAttribute) return 'is for attribute certificates only'
-  const isCa = factsOf(certificate).basic?.ca === true
-  if (scope.onlyUser && isCa) return 'is not for CA certificates'
-  if (scope.onlyCa && !isCa) return 'is for CA certificates only'
-  if (scope.relativeName !== undefined) return 'is for one distribution point, named in a form that is not understood'
-  if (scope.fullName === undefined) return undefined
-  return namesDistributionPoint(certificate, scope.fullName) ? undefined : 'is for another distribution point'
-}
+const pointsKnown = new WeakMap<Certificate, readonly Point[]>()
 
-/** Does the certificate name one of these distribution points, for all reasons and with its own issuer's CRL? */
-function namesDistributionPoint(certificate: Certificate, fullName: Uint8Array): boolean {
+/**
+ * The points of a certificate, and last the one to assume (section 6.3.3, end): the issuer's own, for all reasons.
+ * A damaged extension names nothing.
+ */
+function pointsOf(certificate: Certificate): readonly Point[] {
+  const known = pointsKnown.get(certificate)
+  if (known !== undefined) return known
+  const assumed: Point = { names: [`name ${certificate.issuer.key}`], reasons: ALL_REASONS }
+  let points: readonly Point[]
   try {
-    const wanted = new Set(nameKeys(new DerReader(fullName, WHAT)))
-    return distributionPoints(certificate).some((name) => wanted.has(name))
+    points = [...readPoints(certificate), assumed]
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
-    // A damaged extension names nothing.
-    return false
+    points = [assumed]
   }
+  pointsKnown.set(certificate, points)
+  return points
 }
 
-function distributionPoints(certificate: Certificate): string[] {
+function readPoints(certificate: Certificate): Point[] {
   const extension = findExtension(certificate.extensions, EXTENSION.crlDistributionPoints)
   if (extension === undefined) return []
   const outer = new DerReader(extension.value, WHAT)
   const list = outer.enter(TAG.sequence)
   outer.finish()
-  const keys: string[] = []
+  const points: Point[] = []
   while (!list.done) {
-    const point = list.enter(TAG.sequence)
-    const full = point.enterOptional(constructed(0))?.enterOptional(constructed(0))
-    const reasons = point.optional(context(1))
-    const crlIssuer = point.optional(constructed(2))
-    point.finish()
-    if (full !== undefined && reasons === undefined && crlIssuer === undefined) keys.push(...nameKeys(full))
+    if (points.length >= MAX_POINTS) throw malformed(WHAT, `are more than ${MAX_POINTS}`)
+    points.push(readPoint(list.enter(TAG.sequence), certificate.issuer))
   }
-  return keys
+  return points
+}
+
+function readPoint(point: DerReader, issuer: Dn): Point {
+  const field = point.enterOptional(constructed(0))
+  const full = field?.optional(constructed(0))
+  const relative = field?.optional(constructed(1))
+  field?.finish()
+  const reasons = point.optional(context(1))
+  const crlIssuer = point.optional(constructed(2))
+  point.finish()
+  const issuers = crlIssuer === undefined ? undefined : readNames(crlIssuer.value)
+  // Relative to cRLIssuer, which is then one name, or else to the certificate's issuer (section 4.2.1.13).
+  const parent = issuers === undefined ? issuer.key : issuers.keys[0]
+  const names = namesOf(full?.value, relative?.value, parent)
+  return {
+    ...(names === undefined ? {} : { names }),
+    reasons: reasons === undefined ? ALL_REASONS : bitStringFlags(reasons.value, WHAT) & ALL_REASONS,
+    ...(issuers === undefined ? {} : { issuers }),
+  }
+}
+
+function namesOf(
+  full: Uint8Array | undefined,
+  relative: Uint8Array | undefined,
+  parent: string | undefined,
+): readonly string[] | undefined {
+  if (full !== undefined) return readNames(full).names
+  if (relative === undefined) return undefined
+  const { key } = parseName(sequence(element(TAG.set, relative)), WHAT)
+  return parent === undefined ? [] : [`name ${parent === '' ? key : `${parent}/${key}`}`]
 }
 
 /** GeneralNames so that equal names are equal texts: directory names by their key, others by their bytes. */
-function nameKeys(reader: DerReader): string[] {
+function readNames(value: Uint8Array): { names: string[]; keys: string[] } {
+  const reader = new DerReader(value, WHAT)
+  const names: string[] = []
   const keys: string[] = []
   while (!reader.done) {
-    const { tag, bytes, value } = reader.any()
-    keys.push(tag === constructed(4) ? `name ${parseName(value, WHAT).key}` : `bytes ${bytes.toString('hex')}`)
+    if (names.length >= MAX_NAMES) throw malformed(WHAT, `have more than ${MAX_NAMES} names`)
+    const { tag, bytes, value: name } = reader.any()
+    if (tag !== constructed(4)) {
+      names.push(`bytes ${bytes.toString('hex')}`)
+      continue
+    }
+    const { key } = parseName(name, WHAT)
+    keys.push(key)
+    names.push(`name ${key}`)
   }
-  return keys
+  return { names, keys }
+}
+
+const scopesKnown = new WeakMap<Crl, readonly string[] | null>()
+
+/** Names of the CRL's own distribution point; null: it is not bound to one. */
+export function scopeNames(crl: Crl): readonly string[] | null {
+  const known = scopesKnown.get(crl)
+  if (known !== undefined) return known
+  const { scope } = crl
+  let names: readonly string[] | null
+  try {
+    names = namesOf(scope?.fullName, scope?.relativeName, crl.issuer.key) ?? null
+  } catch (error) {
+    if (!isSsmError(error, 'malformed')) throw error
+    // A damaged name is nobody's.
+    names = []
+  }
+  scopesKnown.set(crl, names)
+  return names
+}
+
+/** Keys of the names under which CRLs for this certificate may be issued: its issuer's, and those of cRLIssuer. */
+export function crlIssuersOf(certificate: Certificate): ReadonlySet<string> {
+  const keys = pointsOf(certificate).flatMap(({ issuers }) => issuers?.keys ?? [])
+  return new Set([certificate.issuer.key, ...keys])
+}
+
+/** Reasons of revocation (flags) for which this CRL answers for the certificate; or why for none, as `the CRL of X …`. */
+export function reasonsCovered(crl: Crl, certificate: Certificate): number | string {
+  const { scope } = crl
+  if (scope?.onlyAttribute === true) return 'is for attribute certificates only'
+  const isCa = factsOf(certificate).basic?.ca === true
+  if (scope?.onlyUser === true && isCa) return 'is not for CA certificates'
+  if (scope?.onlyCa === true && !isCa) return 'is for CA certificates only'
+  const points = pointsOf(certificate).filter((point) => isOfPoint(crl, certificate, point))
+  if (points.length === 0) return 'is for another distribution point'
+  const covered = points.reduce((mask, { reasons }) => mask | reasons, 0) & (scope?.reasons ?? ALL_REASONS)
+  return covered === 0 ? 'is for other reasons of revocation only' : covered
+}
+
+/** Section 6.3.3 (b) (1) and (2) (i). */
+function isOfPoint(crl: Crl, certificate: Certificate, { names, issuers }: Point): boolean {
+  const byIssuer =
+    issuers === undefined
+      ? crl.issuer.key === certificate.issuer.key
+      : crl.scope?.indirect === true && issuers.keys.includes(crl.issuer.key)
+  if (!byIssuer) return false
+  const own = scopeNames(crl)
+  if (own === null) return true
+  const wanted = names ?? issuers?.names ?? []
+  return own.some((name) => wanted.includes(name))
 }

@@ -2,10 +2,10 @@
  * What the extensions of a certificate say, read once per certificate (RFC 5280 section 4.2). Facts only; path.ts judges.
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { bitStringFlags, booleanValue, DerReader, smallInteger, TAG } from '../crypto/der.js'
+import { bitStringFlags, booleanValue, DerReader, malformed, smallInteger, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 import { isSsmError } from '../errors.js'
-import { type NameConstraints, parseNameConstraints } from './name-constraints.js'
+import { type NameConstraints, parseNameConstraints, readAltNames } from './name-constraints.js'
 import { type PolicyFacts, readPolicyFacts } from './policy-facts.js'
 
 export interface Facts {
@@ -69,6 +69,7 @@ function readFacts(certificate: Certificate): Facts {
     const extendedKeyUsage = readExtendedKeyUsage(certificate)
     const constraints = findExtension(extensions, EXTENSION.nameConstraints)
     const policies = readPolicyFacts(certificate)
+    assertNamed(certificate)
     const unknownCritical = unknown ?? policies.unknownQualifier
     return {
       selfIssued,
@@ -86,6 +87,14 @@ function readFacts(certificate: Certificate): Facts {
 }
 
 const WHAT = 'an extension of the certificate'
+
+/** A holder has a name: the subject, or a subject alternative name that is critical (RFC 5280 section 4.1.2.6). */
+function assertNamed(certificate: Certificate): void {
+  readAltNames(certificate)
+  if (certificate.subject.rdns.length > 0) return
+  const names = findExtension(certificate.extensions, EXTENSION.subjectAltName)
+  if (names?.critical !== true) throw malformed('the certificate', 'names nobody')
+}
 
 function contents({ extensions }: Certificate, oid: string): DerReader | undefined {
   const extension = findExtension(extensions, oid)
@@ -119,5 +128,6 @@ function readExtendedKeyUsage(certificate: Certificate): string[] | undefined {
   outer.finish()
   const usages: string[] = []
   while (!reader.done) usages.push(decodeOid(reader.next(TAG.oid).value, WHAT))
+  if (usages.length === 0) throw malformed(WHAT, 'lists no usage (extendedKeyUsage)')
   return usages
 }

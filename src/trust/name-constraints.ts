@@ -3,7 +3,7 @@
  * understood refuses every name of that kind, and one that is damaged refuses the path: never a false acceptance.
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { constructed, context, type Der, DerReader, malformed, TAG } from '../crypto/der.js'
+import { constructed, context, type Der, DerReader, malformed, smallInteger, TAG } from '../crypto/der.js'
 import { parseName } from '../crypto/name.js'
 
 export interface NameConstraints {
@@ -34,6 +34,7 @@ export function parseNameConstraints(value: Uint8Array): NameConstraints {
   const permitted = readSubtrees(reader.enterOptional(constructed(0)))
   const excluded = readSubtrees(reader.enterOptional(constructed(1)))
   reader.finish()
+  if (permitted.length + excluded.length === 0) throw malformed(WHAT, 'constrain nothing')
   return { permitted, excluded }
 }
 
@@ -42,10 +43,13 @@ function readSubtrees(reader: DerReader | undefined): Der[] {
   while (reader?.done === false) {
     const subtree = reader.enter(TAG.sequence)
     bases.push(subtree.any())
-    // minimum and maximum: RFC 5280 allows only minimum 0, which DER leaves out.
+    // minimum must be 0, which DER leaves out and some CAs write; maximum must be absent (RFC 5280 section 4.2.1.10).
+    const minimum = subtree.optional(context(0))
+    if (minimum !== undefined && smallInteger(minimum.value, WHAT) !== 0) throw malformed(WHAT, 'have a minimum')
     subtree.finish()
     if (bases.length > MAX_SUBTREES) throw malformed(WHAT, `have more than ${MAX_SUBTREES} subtrees`)
   }
+  if (reader !== undefined && bases.length === 0) throw malformed(WHAT, 'have an empty list of subtrees')
   return bases
 }
 
@@ -77,23 +81,38 @@ function describe({ tag, value }: Name, { subject }: Certificate): string {
   return tag === KIND.directory ? subject.slash : value.toString('latin1').slice(0, 200)
 }
 
-/** Subject, subject alternative names, and e-mail addresses in the subject. */
+const ALT = 'the subject alternative name'
+
+/** GeneralNames of the extension subjectAltName, none when it is absent. Throws SsmError `malformed`. */
+export function readAltNames({ extensions }: Certificate): Der[] {
+  const extension = findExtension(extensions, EXTENSION.subjectAltName)
+  if (extension === undefined) return []
+  const outer = new DerReader(extension.value, ALT)
+  const reader = outer.enter(TAG.sequence)
+  outer.finish()
+  const names: Der[] = []
+  while (!reader.done) {
+    const name = reader.any()
+    // The nine choices of GeneralName.
+    if ((name.tag & 0xc0) !== 0x80 || (name.tag & 0x1f) > 8) throw malformed(ALT, 'has a name of no known kind')
+    if (names.length >= MAX_NAMES) throw malformed(ALT, `has more than ${MAX_NAMES} names`)
+    names.push(name)
+  }
+  if (names.length === 0) throw malformed(ALT, 'is empty')
+  return names
+}
+
+/**
+ * Subject, subject alternative names, and e-mail addresses in the subject: those are compared even beside a subject
+ * alternative name (RFC 5280 asks for it only without one), because people read them all the same.
+ */
 function namesOf(certificate: Certificate): Name[] {
-  const names: Name[] = []
-  if (certificate.subject.rdns.length > 0) {
-    names.push({ tag: KIND.directory, value: Buffer.from(certificate.subjectDer) })
-  }
-  const extension = findExtension(certificate.extensions, EXTENSION.subjectAltName)
-  if (extension !== undefined) {
-    const outer = new DerReader(extension.value, 'the subject alternative name')
-    const reader = outer.enter(TAG.sequence)
-    outer.finish()
-    while (!reader.done) names.push(reader.any())
-  }
-  for (const { oid, value } of certificate.subject.rdns.flat()) {
+  const names: Name[] = readAltNames(certificate)
+  const { subject, subjectDer } = certificate
+  if (subject.rdns.length > 0) names.unshift({ tag: KIND.directory, value: Buffer.from(subjectDer) })
+  for (const { oid, value } of subject.rdns.flat()) {
     if (oid === '1.2.840.113549.1.9.1') names.push({ tag: KIND.email, value: Buffer.from(value, 'utf8') })
   }
-  if (names.length > MAX_NAMES) throw malformed('the certificate', `has more than ${MAX_NAMES} names`)
   return names
 }
 
@@ -101,7 +120,7 @@ type Within = (name: Buffer, base: Buffer) => boolean | undefined
 
 const WITHIN: ReadonlyMap<number, Within> = new Map<number, Within>([
   [KIND.directory, withinDirectory],
-  [KIND.dns, (name, base) => withinHost(text(name), text(base), true)],
+  [KIND.dns, withinDns],
   [KIND.email, withinEmail],
   [KIND.uri, withinUri],
   [KIND.ip, withinIp],
@@ -118,10 +137,20 @@ function withinDirectory(name: Buffer, base: Buffer): boolean {
   return subtree === '' || own === subtree || own.startsWith(`${subtree}/`)
 }
 
+/** Labels of letters, digits, hyphens, and underscores, which exist; a name may begin with a wildcard. */
+const HOST = /^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
+
+/** A base that begins with a dot is none for dNSName (section 4.2.1.10): it is read in two ways. */
+function withinDns(name: Buffer, base: Buffer): boolean | undefined {
+  const [host, subtree] = [text(name), text(base)]
+  if (!HOST.test(host) || (subtree !== '' && !HOST.test(subtree))) return undefined
+  return withinHost(host, subtree, true)
+}
+
 /** `host` equals `base` or lies below it. With `orBelow` also for a base without a leading dot (dNSName). */
 function withinHost(host: string, base: string, orBelow: boolean): boolean | undefined {
+  if (!HOST.test(host)) return undefined
   if (base === '') return true
-  if (host.endsWith('.')) return undefined
   // A wildcard reaches into what lies below its parent: it is neither inside such a base nor outside.
   if (host.startsWith('*.') && `.${base}`.endsWith(host.slice(1)) && `.${base}` !== host.slice(1)) return undefined
   if (base.startsWith('.')) return host.endsWith(base) && host.length > base.length
@@ -131,8 +160,9 @@ function withinHost(host: string, base: string, orBelow: boolean): boolean | und
 /** A mailbox, a host, or `.domain` (RFC 5280: local parts compare exactly, hosts without case). */
 function withinEmail(name: Buffer, base: Buffer): boolean | undefined {
   const address = name.toString('latin1')
-  const at = address.lastIndexOf('@')
-  if (at <= 0) return undefined
+  const at = address.indexOf('@')
+  // Quoted local parts may hold an @; an address with two of them is read in two ways.
+  if (at <= 0 || address.includes('"') || address.includes('@', at + 1)) return undefined
   const constraint = base.toString('latin1')
   const host = address.slice(at + 1).toLowerCase()
   const baseAt = constraint.lastIndexOf('@')

@@ -19,18 +19,24 @@ export function judgePath(
     const failure =
       judgeDates(certificate, at) ??
       judgeExtensions(certificate) ??
+      (index === path.length - 1 ? undefined : judgeHolder(certificate)) ??
       (index === 0 ? undefined : judgeIssuer(path, index)) ??
       judgeNames(path, index)
     if (failure !== undefined) return failure
   }
   const [leaf] = path
   if (leaf === undefined) return { reason: 'untrusted', detail: 'an empty path' }
-  return judgeTree(path) ?? judgeLeafKey(leaf, policy) ?? (purpose === 'signer' ? judgeSigner(leaf, path.length === 1) : undefined)
+  return (
+    judgeTree(path) ??
+    judgeLeafKey(leaf, policy) ??
+    (purpose === 'signer' ? judgeSigner(leaf, path.length === 1) : undefined)
+  )
 }
 
 function judgeDates({ notBefore, notAfter, subject }: Certificate, at: number): Failure | undefined {
   const date = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z')
-  if (at > notAfter) return { reason: 'expired', detail: `${subject.slash} expired on ${date(notAfter)}` }
+  // Times of certificates are whole seconds, the last one included (RFC 5280 section 4.1.2.5).
+  if (at - (at % 1000) > notAfter) return { reason: 'expired', detail: `${subject.slash} expired on ${date(notAfter)}` }
   if (at < notBefore)
     return { reason: 'not-yet-valid', detail: `${subject.slash} is valid only from ${date(notBefore)}` }
   return undefined
@@ -43,6 +49,20 @@ function judgeExtensions(certificate: Certificate): Failure | undefined {
   if (facts.unknownCritical !== undefined) {
     const detail = `${slash} has the critical extension ${facts.unknownCritical}, which is not understood`
     return { reason: 'critical-extension', detail }
+  }
+  return undefined
+}
+
+/** What only a CA may carry (RFC 5280 sections 4.2.1.9 and 4.2.1.10). */
+function judgeHolder(certificate: Certificate): Failure | undefined {
+  const { slash } = certificate.subject
+  const { basic, keyUsage, nameConstraints } = factsOf(certificate)
+  if (basic?.ca === true) return undefined
+  if (nameConstraints !== undefined) {
+    return { reason: 'constraints', detail: `${slash} has name constraints and is not a CA (basicConstraints)` }
+  }
+  if (basic !== undefined && keyUsage !== undefined && (keyUsage & USAGE.keyCertSign) !== 0) {
+    return { reason: 'constraints', detail: `${slash} has keyCertSign (keyUsage) and is not a CA (basicConstraints)` }
   }
   return undefined
 }

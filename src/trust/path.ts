@@ -15,9 +15,11 @@ export interface Failure {
 
 /** Longest path. */
 const MAX_PATH = 16
-/** Most signatures one search may check: at a millisecond for the largest keys, well under a second in all. */
-const MAX_SIGNATURES = 100
-/** Most extensions of a path one search may try. */
+/** Most signatures one judgement may check, CRLs included: at two milliseconds for the largest keys, under half a second. */
+const MAX_SIGNATURES = 200
+/** Most reasons kept why paths came to nothing. */
+const MAX_FAILURES = 100
+/** Most extensions of a path one judgement may try. */
 const MAX_STEPS = 1000
 
 /** Where issuers come from. */
@@ -28,6 +30,16 @@ export interface Sources {
   readonly isAnchor: (certificate: Certificate) => boolean
   /** Certificates of the message. */
   readonly candidates: readonly Certificate[]
+}
+
+/** What is left of the work one judgement may cost; the searches for CRL signers inside it draw on the same. */
+export interface Budget {
+  signatures: number
+  steps: number
+}
+
+export function createBudget(): Budget {
+  return { signatures: MAX_SIGNATURES, steps: MAX_STEPS }
 }
 
 export type VerifyLink = (child: Certificate, issuer: Certificate) => SignatureJudgement
@@ -55,7 +67,7 @@ function verifyLink(child: Certificate, issuer: Certificate, policy: AlgorithmPo
     return verifySignature({ algorithm, data, signature, key: issuer.publicKey }, policy)
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
-    return { ok: false, reason: 'malformed', detail: `cannot be checked: ${error.message}` }
+    return { ok: false, reason: 'algorithm', detail: `cannot be checked: ${error.message}` }
   }
 }
 
@@ -68,13 +80,13 @@ export class PathSearch {
   readonly #sources: Sources
   readonly #verify: VerifyLink
   readonly #at: number
-  #signatures = 0
-  #steps = 0
+  readonly #budget: Budget
 
-  constructor(sources: Sources, verify: VerifyLink, at: number) {
+  constructor(sources: Sources, verify: VerifyLink, at: number, budget: Budget) {
     this.#sources = sources
     this.#verify = verify
     this.#at = at
+    this.#budget = budget
   }
 
   *paths(leaf: Certificate): Generator<readonly Certificate[]> {
@@ -95,7 +107,7 @@ export class PathSearch {
     const issuers = this.#issuersOf(last).filter((issuer) => !path.some((other) => isSameEntity(other, issuer)))
     if (issuers.length === 0) this.#failUnknown(last)
     for (const issuer of issuers) {
-      if (++this.#steps > MAX_STEPS || this.#signatures >= MAX_SIGNATURES) {
+      if (--this.#budget.steps < 0 || --this.#budget.signatures < 0) {
         this.#fail({ reason: 'untrusted', detail: 'the search for a path was given up: too many possible issuers' })
         return
       }
@@ -135,7 +147,6 @@ export class PathSearch {
   }
 
   #holds(child: Certificate, issuer: Certificate): boolean {
-    this.#signatures++
     const judgement = this.#verify(child, issuer)
     if (judgement.ok) return true
     const detail = `the signature of ${issuer.subject.slash} on the certificate of ${child.subject.slash} ${judgement.detail}`
@@ -153,11 +164,11 @@ export class PathSearch {
   }
 
   #fail(failure: Failure): void {
-    if (this.failures.length < MAX_SIGNATURES) this.failures.push(failure)
+    if (this.failures.length < MAX_FAILURES) this.failures.push(failure)
   }
 }
 
 /** The same name with the same key need not stand in a path twice (RFC 4158 section 2.4.1). */
-function isSameEntity(a: Certificate, b: Certificate): boolean {
+export function isSameEntity(a: Certificate, b: Certificate): boolean {
   return a.fingerprint === b.fingerprint || (a.subject.key === b.subject.key && Buffer.compare(a.spki, b.spki) === 0)
 }

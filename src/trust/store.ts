@@ -6,7 +6,16 @@ import { type AlgorithmPolicy, isSignedBy } from '../crypto/signature.js'
 import { isSsmError, SsmError } from '../errors.js'
 import type { CaSnapshot } from './ca-directory.js'
 import { factsOf, USAGE } from './facts.js'
-import { createLinkVerifier, type Failure, PathSearch, type Sources, type VerifyLink } from './path.js'
+import {
+  type Budget,
+  createBudget,
+  createLinkVerifier,
+  type Failure,
+  isSameEntity,
+  PathSearch,
+  type Sources,
+  type VerifyLink,
+} from './path.js'
 import { judgePath } from './path-rules.js'
 import type { JudgeOptions, TrustStore, TrustVerdict } from './port.js'
 import { judgeRevocation } from './revocation.js'
@@ -14,6 +23,8 @@ import { judgeRevocation } from './revocation.js'
 export interface TrustSettings extends AlgorithmPolicy {
   /** `hold`: a missing or outdated CRL is our trouble, judge again later. `require`: refuse. */
   readonly crlPolicy: 'hold' | 'require'
+  /** SHA-1 signatures of CRLs. Default: as those of certificates. */
+  readonly allowSha1Crls?: boolean
 }
 
 /** Longest time a good and a bad verdict are kept, ms (specs: 10 minutes, 60 s). */
@@ -60,7 +71,7 @@ export function createTrustStore(data: CaSnapshot, settings: TrustSettings): Tru
       const id = cacheKey(certificate, options)
       const before = kept.get(id)
       if (before !== undefined && options.at >= before.from && options.at < before.until) return before.verdict
-      const verdict = judge(snapshot, certificate, options, 0)
+      const verdict = judge(snapshot, certificate, options, { budget: createBudget(), depth: 0 })
       const until = verdict.verdict === 'ok' ? verdict.until : options.at + BAD_FOR
       kept.delete(id)
       if (kept.size >= MAX_VERDICTS) for (const oldest of kept.keys()) if (kept.delete(oldest)) break
@@ -115,17 +126,23 @@ function groupBy<T>(list: readonly T[], key: (item: T) => string): Map<string, T
   return groups
 }
 
+/** What a judgement may still cost, and how many judgements of CRL signers it is inside of. */
+interface Effort {
+  readonly budget: Budget
+  readonly depth: number
+}
+
 type Refusal = Exclude<TrustVerdict, { verdict: 'ok' }>
 
 /** Tries path after path; the first good one counts. Otherwise the most telling refusal does. */
-function judge(snapshot: Snapshot, leaf: Certificate, options: JudgeOptions, depth: number): TrustVerdict {
+function judge(snapshot: Snapshot, leaf: Certificate, options: JudgeOptions, effort: Effort): TrustVerdict {
   const { settings, verify } = snapshot
   const candidates = (options.candidates ?? []).slice(0, MAX_CANDIDATES)
-  const search = new PathSearch({ ...snapshot.sources, candidates }, verify, options.at)
+  const search = new PathSearch({ ...snapshot.sources, candidates }, verify, options.at, effort.budget)
   let refusal: Refusal | undefined
   for (const path of search.paths(leaf)) {
     const failure = judgePath(path, { at: options.at, purpose: options.purpose, policy: settings })
-    const verdict = failure === undefined ? judgeCrls(snapshot, path, options, depth) : refuse(failure)
+    const verdict = failure === undefined ? judgeCrls(snapshot, path, options, effort) : refuse(failure)
     if (verdict.verdict === 'ok') return verdict
     // Waiting may still make it good; among refusals the first path is the likeliest one.
     if (refusal === undefined || (refusal.verdict === 'no' && verdict.verdict === 'hold')) refusal = verdict
@@ -147,19 +164,18 @@ function judgeCrls(
   snapshot: Snapshot,
   path: readonly Certificate[],
   options: JudgeOptions,
-  depth: number,
+  effort: Effort,
 ): TrustVerdict {
   const { at } = options
   let until = Math.min(at + GOOD_FOR, ...path.map(({ notAfter }) => notAfter))
   if (options.crls) {
-    const judgement = judgeRevocation(path, at, {
-      crls: snapshot.crls,
-      policy: snapshot.settings,
-      signers: (issuer, anchor) => crlSigners(snapshot, issuer, anchor, at, depth),
-    })
+    const { crls, settings } = snapshot
+    const policy = { allowSha1: settings.allowSha1Crls ?? settings.allowSha1, allowWeak: settings.allowWeak }
+    const signers = rememberSigners((name) => crlSigners(snapshot, name, path, at, effort))
+    const judgement = judgeRevocation(path, { crls, policy, signers, budget: effort.budget, at })
     if (!judgement.ok) {
       const { failure, missing } = judgement
-      if (missing === undefined || snapshot.settings.crlPolicy === 'require') return refuse(failure)
+      if (missing === undefined || settings.crlPolicy === 'require') return refuse(failure)
       return { verdict: 'hold', ...failure, ca: missing }
     }
     until = Math.min(until, judgement.until)
@@ -167,21 +183,37 @@ function judgeCrls(
   return { verdict: 'ok', path, until }
 }
 
-/** Certificates of the directory by which the same CA signs CRLs with another key (RFC 5280 section 6.3.3 (f)). */
+function rememberSigners(find: (name: string) => readonly Certificate[]): (name: string) => readonly Certificate[] {
+  const known = new Map<string, readonly Certificate[]>()
+  return (name) => {
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const found = find(name)
+    known.set(name, found)
+    return found
+  }
+}
+
+/**
+ * Certificates of the directory that may sign CRLs under a name: a separate key of the same CA, or the issuer of indirect
+ * CRLs. Their paths must end where the judged one does (RFC 5280 section 6.3.3 (f)).
+ */
 function crlSigners(
   snapshot: Snapshot,
-  issuer: Certificate,
-  anchor: Certificate,
+  name: string,
+  path: readonly Certificate[],
   at: number,
-  depth: number,
+  { budget, depth }: Effort,
 ): readonly Certificate[] {
   if (depth >= MAX_SIGNER_DEPTH) return []
-  const { key } = issuer.subject
-  const named = snapshot.sources.directory.get(key) ?? []
+  const anchor = path[path.length - 1]
+  const named = snapshot.sources.directory.get(name) ?? []
   return named.filter((signer) => {
     const usage = factsOf(signer).keyUsage
-    if (signer.fingerprint === issuer.fingerprint || usage === undefined || (usage & USAGE.cRLSign) === 0) return false
-    const verdict = judge(snapshot, signer, { at, purpose: 'any', crls: true }, depth + 1)
-    return verdict.verdict === 'ok' && verdict.path[verdict.path.length - 1]?.fingerprint === anchor.fingerprint
+    if (usage !== undefined && (usage & USAGE.cRLSign) === 0) return false
+    if (path.some(({ fingerprint }) => fingerprint === signer.fingerprint)) return false
+    const verdict = judge(snapshot, signer, { at, purpose: 'any', crls: true }, { budget, depth: depth + 1 })
+    const end = verdict.verdict === 'ok' ? verdict.path[verdict.path.length - 1] : undefined
+    return end !== undefined && anchor !== undefined && isSameEntity(end, anchor)
   })
 }

@@ -55,7 +55,16 @@ async function ours({ capath, leaf, untrusted }: Files, crls: boolean): Promise<
 
 function openssl({ capath, leaf, untrusted }: Files, crls: boolean): boolean {
   const more = untrusted.flatMap((file) => ['-untrusted', file])
-  const flags = ['-no-CAfile', '-no-CAstore', '-CApath', capath, ...(crls ? ['-crl_check_all'] : []), ...more, leaf]
+  const flags = [
+    '-no-CAfile',
+    '-no-CAstore',
+    '-CApath',
+    capath,
+    ...(crls ? ['-crl_check_all', '-extended_crl', '-use_deltas'] : []),
+    '-policy_check',
+    ...more,
+    leaf,
+  ]
   const { status } = spawnSync('openssl', ['verify', ...flags], { stdio: 'ignore' })
   return status === 0
 }
