@@ -20,7 +20,7 @@ export interface ReceiverTrust {
 
 /** Throws SsmError `configuration` or `no-trust` when there is nothing to begin with. */
 export async function createReceiverTrust(
-  { capath, allowSha1, allowWeak, crlPolicy }: ReceiverCertificatesConfig,
+  { capath, allowSha1, allowWeak, crlPolicy, signingPolicy }: ReceiverCertificatesConfig,
   dnFile: string,
   log: Log,
   clock: Clock,
@@ -32,7 +32,9 @@ export async function createReceiverTrust(
     capath,
     clock,
     crlPolicy,
-    allowSha1: allowSha1.includes('certificates') || allowSha1.includes('crls'),
+    signingPolicy,
+    allowSha1: allowSha1.includes('certificates'),
+    allowSha1Crls: allowSha1.includes('crls'),
     allowWeak: allowWeak.includes('rsa1024'),
   })
   const say = ({ warnings: skipped, certificates, crls, failed }: LoadReport): void => {

@@ -38,12 +38,13 @@ export async function loadServerCerts(
 async function assertTrusted(
   recipient: Certificate,
   file: string,
-  { capath, allowSha1, allowWeak }: SenderConfig['certificates'],
+  { capath, allowSha1, allowWeak, signingPolicy }: SenderConfig['certificates'],
 ): Promise<void> {
   const { createTrust } = await import('../trust/trust-holder.js')
   const trust = await createTrust({
     capath,
     clock: systemClock,
+    signingPolicy,
     allowSha1: allowSha1.includes('certificates'),
     allowWeak: allowWeak.includes('rsa1024'),
   })

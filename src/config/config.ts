@@ -34,6 +34,7 @@ export interface CertificatesConfig {
   readonly certificate: string
   readonly key: string
   readonly capath: string
+  readonly signingPolicy: 'auto' | 'enforce' | 'ignore'
   readonly allowSha1: readonly ('certificates' | 'crls' | 'messages')[]
   readonly allowWeak: readonly ('rsa1024' | '3des')[]
 }

@@ -166,6 +166,7 @@ function certificatesOf(values: Values): CertificatesConfig {
     certificate: values.need('path', 'certificates', 'certificate'),
     key: values.need('path', 'certificates', 'key'),
     capath: values.need('path', 'certificates', 'capath'),
+    signingPolicy: values.word('certificates', 'signing_policy', ['auto', 'enforce', 'ignore']),
     allowSha1: values.words('certificates', 'allow_sha1', ['certificates', 'crls', 'messages']),
     allowWeak: values.words('certificates', 'allow_weak', ['rsa1024', '3des']),
   }

@@ -24,9 +24,11 @@ export type TrustVerdict =
       readonly path: readonly Certificate[]
       /** The verdict holds until then (ms): least of notAfter of the path and nextUpdate of every CRL used. */
       readonly until: number
+      /** An enforced signing policy grants the certificate its name. */
+      readonly policed?: boolean
     }
   | {
-      /** `hold`: only fresh data of ours is missing (CRL outdated or missing, and `crl_policy = hold`). */
+      /** `hold`: only good data of ours are missing (CRL outdated or missing, signing policy damaged; `crl_policy = hold`). */
       readonly verdict: 'hold' | 'no'
       readonly reason: Reason
       readonly detail: string

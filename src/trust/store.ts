@@ -17,6 +17,7 @@ import {
   type VerifyLink,
 } from './path.js'
 import { judgePath } from './path-rules.js'
+import { createPolicyJudge, type JudgePolicies, type SigningPolicyMode } from './policy-files.js'
 import type { JudgeOptions, TrustStore, TrustVerdict } from './port.js'
 import { judgeRevocation } from './revocation.js'
 
@@ -25,6 +26,8 @@ export interface TrustSettings extends AlgorithmPolicy {
   readonly crlPolicy: 'hold' | 'require'
   /** SHA-1 signatures of CRLs. Default: as those of certificates. */
   readonly allowSha1Crls?: boolean
+  /** Default `auto`. */
+  readonly signingPolicy?: SigningPolicyMode
 }
 
 /** Longest time a good and a bad verdict are kept, ms (specs: 10 minutes, 60 s). */
@@ -49,6 +52,7 @@ interface Snapshot {
   readonly crls: ReadonlyMap<string, CaSnapshot['crls']>
   readonly settings: TrustSettings
   readonly verify: VerifyLink
+  readonly judgePolicies: JudgePolicies
 }
 
 /** Makes the store of a snapshot. Throws SsmError `no-trust` when it holds no trust anchor. */
@@ -64,6 +68,11 @@ export function createTrustStore(data: CaSnapshot, settings: TrustSettings): Tru
     crls: groupBy(data.crls, ({ issuer }) => issuer.key),
     settings,
     verify: createLinkVerifier(settings),
+    judgePolicies: createPolicyJudge(
+      data.policies,
+      ({ fingerprint }) => data.stems.get(fingerprint) ?? [],
+      settings.signingPolicy ?? 'auto',
+    ),
   }
   const kept = new Map<string, Kept>()
   return {
@@ -142,7 +151,7 @@ function judge(snapshot: Snapshot, leaf: Certificate, options: JudgeOptions, eff
   let refusal: Refusal | undefined
   for (const path of search.paths(leaf)) {
     const failure = judgePath(path, { at: options.at, purpose: options.purpose, policy: settings })
-    const verdict = failure === undefined ? judgeCrls(snapshot, path, options, effort) : refuse(failure)
+    const verdict = failure === undefined ? judgeFurther(snapshot, path, options, effort) : refuse(failure)
     if (verdict.verdict === 'ok') return verdict
     // Waiting may still make it good; among refusals the first path is the likeliest one.
     if (refusal === undefined || (refusal.verdict === 'no' && verdict.verdict === 'hold')) refusal = verdict
@@ -160,11 +169,27 @@ function likeliest(failures: readonly Failure[]): Failure {
   return algorithm ?? failures[0] ?? { reason: 'untrusted', detail: 'no path to a CA of the CA directory' }
 }
 
+/** Signing policies, then revocation. */
+function judgeFurther(
+  snapshot: Snapshot,
+  path: readonly Certificate[],
+  options: JudgeOptions,
+  effort: Effort,
+): TrustVerdict {
+  const { settings, judgePolicies } = snapshot
+  const named = judgePolicies(path)
+  if (named.ok) return judgeCrls(snapshot, path, options, effort, named.policed)
+  // A damaged policy file is our trouble: mended, it may still grant the name.
+  if (!named.ours || settings.crlPolicy === 'require') return refuse(named.failure)
+  return { verdict: 'hold', ...named.failure, ca: path[1]?.subject.slash ?? '' }
+}
+
 function judgeCrls(
   snapshot: Snapshot,
   path: readonly Certificate[],
   options: JudgeOptions,
   effort: Effort,
+  policed: boolean,
 ): TrustVerdict {
   const { at } = options
   let until = Math.min(at + GOOD_FOR, ...path.map(({ notAfter }) => notAfter))
@@ -180,7 +205,7 @@ function judgeCrls(
     }
     until = Math.min(until, judgement.until)
   }
-  return { verdict: 'ok', path, until }
+  return { verdict: 'ok', path, until, policed }
 }
 
 function rememberSigners(find: (name: string) => readonly Certificate[]): (name: string) => readonly Certificate[] {

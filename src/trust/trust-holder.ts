@@ -35,10 +35,11 @@ export interface Trust extends TrustStore {
 
 /** Loads the CA directory. Throws SsmError `configuration` or `no-trust` when there is nothing usable to begin with. */
 export async function createTrust(options: TrustOptions): Promise<Trust> {
-  const { capath, clock, allowSha1 = false, allowWeak = false, crlPolicy = 'hold' } = options
+  const { capath, clock, ...given } = options
+  const settings: TrustSettings = { allowSha1: false, allowWeak: false, crlPolicy: 'hold', ...given }
   const load = async (): Promise<{ store: TrustStore; report: LoadReport }> => {
     const data = await loadCaDirectory(capath)
-    const store = createTrustStore(data, { allowSha1, allowWeak, crlPolicy })
+    const store = createTrustStore(data, settings)
     const { warnings, certificates, crls } = data
     return { store, report: { warnings, certificates: certificates.length, crls: crls.length } }
   }

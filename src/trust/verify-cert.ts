@@ -35,14 +35,14 @@ const MAX_FILE = 4 * 1024 * 1024
 
 /** Judges files. Never throws for trouble with them or with the directory: exit code 2. */
 export async function verifyCertificates(options: VerifyCertOptions): Promise<VerifyCertReport> {
-  const { capath, crls, at, purpose = 'any', untrusted = [], files } = options
-  const { allowSha1 = false, allowWeak = false, crlPolicy = 'require' } = options
+  const { capath, crls, at, purpose = 'any', untrusted = [], files, ...given } = options
+  const settings: TrustSettings = { allowSha1: false, allowWeak: false, crlPolicy: 'require', ...given }
   const lines: string[] = []
   const errors: string[] = []
   try {
     const snapshot = await loadCaDirectory(capath)
     errors.push(...snapshot.warnings)
-    const store = createTrustStore(snapshot, { allowSha1, allowWeak, crlPolicy })
+    const store = createTrustStore(snapshot, settings)
     const extra: Certificate[] = []
     for (const file of untrusted) {
       // As in the CA directory: a damaged candidate is named, the others must do.

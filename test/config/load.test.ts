@@ -84,6 +84,7 @@ test('a sender: every value typed, relative paths from the working directory', (
       certificate: '/work dir/cert.pem',
       key: '/work dir/key.pem',
       capath: '/work dir/certificates',
+      signingPolicy: 'auto',
       allowSha1: [],
       allowWeak: [],
       verifyServerCert: true,
@@ -121,6 +122,7 @@ test('a receiver that listens', (t) => {
     capath: '/d',
     checkCrls: true,
     crlPolicy: 'require',
+    signingPolicy: 'auto',
     allowSha1: ['crls', 'messages'],
     allowWeak: [],
   })

@@ -147,7 +147,7 @@ describe('the CA directory', () => {
     mkdirSync(plain)
     writeFileSync(join(plain, 'all.pem'), toPem('CERTIFICATE', pki.ca.certificate.der) + toPem('CERTIFICATE', pki.unknownCa.certificate.der)) // prettier-ignore
     writeFileSync(join(plain, 'ca.crl'), issueCrl({ issuer: pki.ca.issuer }))
-    writeFileSync(join(plain, 'ca.signing_policy'), 'not ours')
+    writeFileSync(join(plain, 'ca.info'), 'not ours')
     const { certificates, crls, warnings } = await load(plain)
     assert.deepEqual([certificates.length, crls.length, warnings], [2, 1, []])
     const linked = join(dir, 'linked')

@@ -18,9 +18,11 @@ export const TRUST_CHECKS: readonly Check[] = [
 ]
 
 function createStore({ config: { certificates } }: Subject, data: CaSnapshot): TrustStore {
-  const { allowSha1, allowWeak } = certificates
+  const { allowSha1, allowWeak, signingPolicy } = certificates
   return createTrustStore(data, {
-    allowSha1: allowSha1.includes('certificates') || allowSha1.includes('crls'),
+    signingPolicy,
+    allowSha1: allowSha1.includes('certificates'),
+    allowSha1Crls: allowSha1.includes('crls'),
     allowWeak: allowWeak.includes('rsa1024'),
     crlPolicy: 'require',
   })

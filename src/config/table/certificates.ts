@@ -86,6 +86,16 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
   },
   {
     section: 'certificates',
+    key: 'signing_policy',
+    who: 'both',
+    type: 'choice',
+    choices: ['auto', 'enforce', 'ignore'],
+    default: 'auto',
+    meaning:
+      'May a CA speak for names that its file *.signing_policy or *.namespaces in capath does not grant? auto: no, where it has one; enforce: it must have one; ignore: yes.',
+  },
+  {
+    section: 'certificates',
     key: 'allow_sha1',
     who: 'both',
     type: 'choices',
