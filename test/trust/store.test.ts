@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { execFileSync } from 'node:child_process'
 import { after, describe, it } from 'node:test'
 import { issueCertificate, issueCrl } from '../../src/crypto/issue.js'
+import { opensslHash } from '../../src/crypto/name.js'
 import { toPem } from '../../src/crypto/pem.js'
 import { isSsmError } from '../../src/errors.js'
 import { createAuthorizePeer } from '../../src/trust/authorize-peer.js'
@@ -182,18 +183,23 @@ describe('the CA directory', () => {
     await assert.rejects(load(pki.host.keyFile), (error) => isSsmError(error, 'configuration'))
   })
 
-  it('of 200 CAs and 200 CRLs loads in far less than 300 ms', async () => {
+  it('of 200 CAs, CRLs and signing policies loads in less than 300 ms', async () => {
     const many = join(dir, 'many')
     const cas = [...Array(200).keys()].map((n) => {
       const ca = createTestCa(`/C=XX/O=Many/CN=CA ${n}`)
       return { certificate: ca.certificate, crl: issueCrl({ issuer: ca.issuer }) }
     })
     writeCaDirectory(many, cas)
-    const started = performance.now()
+    for (const { certificate } of cas) {
+      const policy = `access_id_CA X509 '${certificate.subject.slash}'\npos_rights globus CA:sign\ncond_subjects globus '"/C=XX/*"'\n`
+      writeFileSync(join(many, `${opensslHash(certificate.subject)}.signing_policy`), policy)
+    }
+    const before = process.cpuUsage()
     const trust = createTrustStore(await load(many), settings)
-    const took = performance.now() - started
+    const { user, system } = process.cpuUsage(before)
     assert.equal(trust.judge(pki.host.certificate, signer).verdict, 'no')
-    assert.ok(took < 300, `${took.toFixed(0)} ms`)
+    // Time of the processor, not of the clock.
+    assert.ok(user + system < 300_000, `${(user + system) / 1000} ms`)
   })
 })
 
