@@ -138,10 +138,10 @@ async function verify(flags: VerifyFlags, ctl: Ctl): Promise<number> {
   const { allowSha1: sha1 = [], allowWeak: weak = [] } = flags
   const snapshot = await loadCaDirectory(path(flags.capath))
   const allowWeakKeys = weak.includes('rsa1024')
-  const allowSha1InPaths = sha1.includes('certificates') || sha1.includes('crls')
   const opened = await verifyMessage(await readAll(ctl.program.stdin), {
     trust: createTrustStore(snapshot, {
-      allowSha1: allowSha1InPaths,
+      allowSha1: sha1.includes('certificates'),
+      allowSha1Crls: sha1.includes('crls'),
       allowWeak: allowWeakKeys,
       crlPolicy: 'require',
     }),
