@@ -2,10 +2,11 @@
  * One process a path: a courtesy to operators, never what correctness rests on (a stale lock's takeover can admit two when many
  * try at once). What must not happen twice is guarded by claims and journal.
  */
+import { setTimeout as after } from 'node:timers/promises'
 import { SsmError, isSsmError, messageOf, systemCode } from '../errors.js'
-import type { Disk } from './disk.js'
+import type { Disk, Stats } from './disk.js'
 import { diskError, isSystem } from './disk-error.js'
-import { replaceFile } from './durable.js'
+import { discard, writeDurably } from './durable.js'
 import type { ProcessIdentity } from './process-identity.js'
 import { isGone, parseProcessIdentity, thisProcess } from './process-identity.js'
 import { readRegularFile } from './safe-open.js'
@@ -36,6 +37,8 @@ export interface RunLockOptions {
 /** A holder that does not renew its lock for so long is taken for dead. */
 const STALE = 20_000
 const HOLDER_LIMIT = 4096
+/** Between the making of a lock and its note lies one system call; so long we wait for it, ms. */
+const NOTE_FOLLOWS = 1000
 
 interface Note extends Holder {
   readonly owner: ProcessIdentity
@@ -48,14 +51,45 @@ async function readHolder(disk: Disk, path: string): Promise<Note | undefined> {
   return owner === undefined ? undefined : { owner, pid: owner.pid, since }
 }
 
-/** Moves a dead holder's lock away; whoever moves it first may go on. */
-function breakLock(disk: Disk, lock: string): void {
+/** Which lock is it? A new one may bear the inode number of the one before. */
+function markOf(stats: Stats | undefined): string {
+  return stats === undefined ? '' : `${stats.ino} ${stats.birthtimeMs}`
+}
+
+/** Moves a dead holder's lock away; whoever moves it first may go on. One that was taken meanwhile goes back. */
+function breakLock(disk: Disk, lock: string, mark: string): void {
   const aside = `${lock}.dead-${thisProcess().pid}`
   try {
     disk.rename(lock, aside)
-    disk.rmdir(aside)
+    if (markOf(disk.lstat(aside)) === mark) disk.rmdir(aside)
+    else disk.rename(aside, lock)
   } catch (error) {
     if (!isSystem(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw diskError(error, 'remove the stale lock', lock)
+  }
+}
+
+/** Does the note speak of this lock? It gets its name just after the lock is made. */
+function isNoteOf(disk: Disk, note: string, lock: Stats): boolean {
+  const written = disk.lstat(note)
+  return written !== undefined && written.ctimeMs >= lock.birthtimeMs
+}
+
+/**
+ * Who holds the lock: `living`, or the mark of a lock whose holder is gone. A lock without its own note was made this
+ * moment, or by a run that was killed at that very step: a while tells which.
+ */
+async function findHolder(
+  { disk }: RunLockOptions,
+  path: string,
+  note: string,
+): Promise<{ readonly living: Holder | undefined } | { readonly dead: string }> {
+  for (let looks = 0; ; looks += 1) {
+    const lock = disk.lstat(path)
+    const holder = await readHolder(disk, note)
+    if (lock === undefined) return { dead: '' }
+    if (holder !== undefined && !isGone(holder.owner)) return { living: holder }
+    if (isNoteOf(disk, note, lock) || looks === 1) return { dead: markOf(lock) }
+    await after(NOTE_FOLLOWS)
   }
 }
 
@@ -67,18 +101,40 @@ export async function takeRunLock(options: RunLockOptions): Promise<RunLockResul
   const { disk, directory } = options
   const path = `${directory}/lock`
   const note = `${directory}/lock.holder`
-  let release = await tryLock(path, options)
-  if (release === undefined) {
-    const holder = await readHolder(disk, note)
-    if (holder === undefined || !isGone(holder.owner)) return { holder }
-    breakLock(disk, path)
-    release = await tryLock(path, options)
-    if (release === undefined) return { holder: await readHolder(disk, note) }
+  // Written before the lock is taken, so that only a rename lies between lock and note.
+  const mine = `${note}.${thisProcess().pid}`
+  await writeNote(disk, mine, options.now)
+  try {
+    let release = await tryLock(path, options)
+    if (release === undefined) {
+      const holder = await findHolder(options, path, note)
+      if ('living' in holder) return { holder: holder.living }
+      breakLock(disk, path, holder.dead)
+      release = await tryLock(path, options)
+      if (release === undefined) return { holder: await readHolder(disk, note) }
+    }
+    const free = release
+    try {
+      disk.rename(mine, note)
+    } catch (error) {
+      await free()
+      throw diskError(error, 'write', note)
+    }
+    return { lock: { release: () => free() } }
+  } finally {
+    discard(disk, mine)
   }
-  const text = `${JSON.stringify(thisProcess())}\n${new Date(options.now).toISOString()}\n`
-  await replaceFile(disk, note, Buffer.from(text), 0o600)
-  const free = release
-  return { lock: { release: () => free() } }
+}
+
+async function writeNote(disk: Disk, path: string, now: number): Promise<void> {
+  const text = `${JSON.stringify(thisProcess())}\n${new Date(now).toISOString()}\n`
+  try {
+    discard(disk, path)
+    await writeDurably(disk, await disk.createFile(path, 0o600), Buffer.from(text))
+  } catch (error) {
+    discard(disk, path)
+    throw diskError(error, 'write', path)
+  }
 }
 
 /** undefined: somebody has it. */

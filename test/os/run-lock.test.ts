@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createDisk } from '../../src/os/disk.js'
 import { isGone, parseProcessIdentity, thisProcess } from '../../src/os/process-identity.js'
 import type { ProcessIdentity } from '../../src/os/process-identity.js'
@@ -57,6 +58,32 @@ test('the lock of a killed run is no obstacle, that of a living one is', async (
   run.kill('SIGKILL')
   await once(run, 'exit')
   await (await take(directory)).release()
+})
+
+test('a run that was killed before it left its note is no obstacle', async (t) => {
+  const directory = scratch(t)
+  mkdirSync(`${directory}/lock`)
+  await (await take(directory)).release()
+  // Nor is one that found the note of an earlier one that was killed as well.
+  writeFileSync(`${directory}/lock.holder`, `${JSON.stringify({ ...thisProcess(), started: '1' })}\n\n`)
+  await sleep(20)
+  mkdirSync(`${directory}/lock`)
+  const lock = await take(directory)
+  await lock.release()
+  assert.deepEqual(readdirSync(directory), ['lock.holder'])
+})
+
+test('a run that has just taken the lock of a dead one, and has not left its note yet, is an obstacle', async (t) => {
+  const directory = scratch(t)
+  const living = JSON.stringify(thisProcess())
+  const dead = JSON.stringify({ ...thisProcess(), started: '1' })
+  writeFileSync(`${directory}/lock.holder`, `${dead}\n\n`)
+  await sleep(20)
+  mkdirSync(`${directory}/lock`)
+  const second = takeRunLock({ directory, disk, now: Date.now() })
+  await sleep(200)
+  writeFileSync(`${directory}/lock.holder`, `${living}\n\n`)
+  assert.ok('holder' in (await second))
 })
 
 test('gone is what is provably gone', async () => {
