@@ -45,6 +45,8 @@ export interface Site {
   send(...args: readonly string[]): Promise<Ended>
   startSender(...args: readonly string[]): Running
   startReceiver(...args: readonly string[]): Running
+  /** Either of them with its own files, in a changed environment. */
+  startWith(program: 'ssmsend' | 'ssmreceive', options: StartOptions): Running
   log(program: 'ssmsend' | 'ssmreceive'): string
   incoming(): Fields[]
   /** Elements in incoming, without reading them. */
@@ -163,9 +165,11 @@ export function elementsOf(path: string): string[] {
 
 /** Reads a queue with schema without the code under test. */
 export function readQueue(path: string): Fields[] {
-  return elementsOf(path).map((dir) =>
-    Object.fromEntries(namesIn(dir, /^[0-9a-zA-Z]+$/).map((field) => [field, readFileSync(join(dir, field))])),
-  )
+  return elementsOf(path).map(readElement)
+}
+
+export function readElement(dir: string): Fields {
+  return Object.fromEntries(namesIn(dir, /^[0-9a-zA-Z]+$/).map((field) => [field, readFileSync(join(dir, field))]))
 }
 
 function configText(...layers: readonly Sections[]): string {
@@ -199,6 +203,7 @@ export function createSite(dir: string, port: number): Site {
     certificates: { certificate: host.certificateFile, key: host.keyFile, capath: pki.capath },
     messaging: { destination: '/queue/ssm' },
   })
+  const receiverArguments = ['-c', paths.receiverCfg, '-d', paths.dns, '--foreground']
   const site: Site = {
     dir,
     pki,
@@ -226,8 +231,9 @@ export function createSite(dir: string, port: number): Site {
     },
     send: (...args) => site.startSender(...args).ended,
     startSender: (...args) => startProgram('ssmsend', ['-c', paths.senderCfg, ...args]),
-    startReceiver: (...args) =>
-      startProgram('ssmreceive', ['-c', paths.receiverCfg, '-d', paths.dns, '--foreground', ...args]),
+    startReceiver: (...args) => startProgram('ssmreceive', [...receiverArguments, ...args]),
+    startWith: (program, options) =>
+      startProgram(program, program === 'ssmsend' ? ['-c', paths.senderCfg] : receiverArguments, options),
     log: (program) => (existsSync(logfile(program)) ? readFileSync(logfile(program), 'utf8') : ''),
     countIncoming: () => elementsOf(join(paths.spool, 'incoming')).length,
     incoming: () => readQueue(join(paths.spool, 'incoming')),
