@@ -70,7 +70,8 @@ export function parseFlags(name: ProgramName, program: Program): Flags | number 
   }
 }
 
-function createCommand(name: ProgramName): Command {
+/** The flags as commander has them: for parsing, and for the manual page. */
+export function createCommand(name: ProgramName): Command {
   const role = name === 'ssmsend' ? 'sender' : 'receiver'
   const command = new Command(name)
     .description(

@@ -48,7 +48,8 @@ export async function runCtl(program: CtlProgram): Promise<number> {
   }
 }
 
-function createCommand(ctl: Ctl): Command {
+/** All verbs as commander has them: for parsing, and for the manual page. */
+export function createCommand(ctl: Ctl): Command {
   const command = new Command('ssmctl')
     .description(
       'Check a set-up, look into spools, sign, verify, encrypt and decrypt messages, make throw-away certificates, see a demonstration.',
