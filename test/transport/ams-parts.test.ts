@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createBatch } from '../../src/transport/ams/batch.js'
+import { createBlame } from '../../src/transport/ams/blame.js'
 import { deliveryBody, empaidOf } from '../../src/transport/ams/delivery.js'
 import { decodeBase64, parseJson } from '../../src/transport/ams/json.js'
 import { createMemory } from '../../src/transport/ams/memory.js'
@@ -37,7 +38,7 @@ describe('AMS: what an answer means', () => {
     [408, 'ack timeout', 'unsure', 'receipt-late'],
     [408, null, 'again', 'connection-lost'],
     [409, "Subscription's topic doesn't exist", 'conflict', 'destination-refused'],
-    [413, 'Message size is too large', 'message', 'message-refused'],
+    [413, 'Message size is too large', 'message', 'cannot-seal'],
     [413, null, 'message', 'message-refused'],
     [429, null, 'again', 'connection-lost'],
     [500, 'Backend Error', 'backend', 'connection-lost'],
@@ -125,6 +126,27 @@ describe('AMS: what is published', () => {
   test('pauses double to 5 s, with jitter', () => {
     assert.deepEqual([1, 2, 5, 6, 50].map((n) => pauseAfter(n, () => 1)), [200, 400, 3200, 5000, 5000]) // prettier-ignore
     assert.deepEqual([1, 50].map((n) => pauseAfter(n, () => 0)), [100, 2500]) // prettier-ignore
+  })
+})
+
+describe('AMS: is it the message, or the service?', () => {
+  test('the message, when others passed between its failures; else the service', () => {
+    const blame = createBlame()
+    const [early, lonely, quick] = [blame.trial(), blame.trial(), blame.trial()]
+    blame.passed()
+    early.failed()
+    lonely.failed()
+    quick.failed()
+    lonely.failed()
+    lonely.failed()
+    assert.equal(lonely.isGuilty(), false, 'nothing passed since it first failed')
+    blame.passed()
+    quick.failed()
+    assert.equal(quick.isGuilty(), false, 'two failures are not enough')
+    early.failed()
+    early.failed()
+    assert.equal(early.isGuilty(), true)
+    assert.equal(lonely.isGuilty(), false, 'it has not failed since')
   })
 })
 

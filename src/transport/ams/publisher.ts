@@ -6,8 +6,9 @@ import { setMaxListeners } from 'node:events'
 import { SsmError } from '../../errors.js'
 import type { MessageId, Sealed } from '../../message.js'
 import type { Publisher, Receipt, TransportDeps } from '../port.js'
+import { createBlame, type Blame } from './blame.js'
 import type { Caller } from './call.js'
-import { errorOf, isTemporary, type Answer } from './refusals.js'
+import { errorOf, isTemporary, type Answer, type Refusal } from './refusals.js'
 import { tryAgain, type RetryLimits } from './retry.js'
 import { publish, type Outbound } from './routes.js'
 import type { AmsSettings } from './settings.js'
@@ -34,6 +35,7 @@ export class AmsPublisher implements Publisher {
   readonly #caller: Caller
   readonly #topic: string
   readonly #closing = new AbortController()
+  readonly #blame: Blame = createBlame()
   #queue: Waiting[] = []
   #busy = 0
   #scheduled = false
@@ -153,10 +155,15 @@ export class AmsPublisher implements Publisher {
     try {
       const stop = AbortSignal.any([this.#closing.signal, signal])
       const messages = [outbound(message)]
-      const answer = await tryAgain(RETRY, this.#deps.clock, stop, () =>
-        publish(this.#caller, this.#topic, messages, stop),
-      )
+      const trial = this.#blame.trial()
+      const answer = await tryAgain(RETRY, this.#deps.clock, stop, async () => {
+        const tried = await publish(this.#caller, this.#topic, messages, stop)
+        if (tried.ok) this.#blame.passed()
+        else if (tried.refusal.kind === 'backend') trial.failed()
+        return tried
+      })
       if (answer.ok) waiting.resolve(receiptOf(answer.value[0]))
+      else if (trial.isGuilty()) waiting.reject(guilty(answer.refusal))
       else waiting.reject(errorOf(answer.refusal, isTemporary(answer.refusal.kind) ? 'connection-lost' : undefined))
     } catch (error) {
       waiting.reject(this.#closing.signal.aborted && !signal.aborted ? closed() : error)
@@ -171,6 +178,12 @@ function receiptOf(brokerId: string | undefined): Receipt {
 function outbound({ id, body }: Outgoing): Outbound {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   return { empaid: attributeOf(id), data: bytes.toString('base64') }
+}
+
+/** It is set aside, whatever becomes of the others. */
+function guilty({ words }: Refusal): SsmError {
+  const guess = 'it is probably too large for the broker behind the service'
+  return new SsmError('cannot-seal', `the service takes others meanwhile, and this message never: ${guess}; ${words}`)
 }
 
 function closed(): SsmError {

@@ -128,6 +128,14 @@ const ROWS: readonly Row[] = [
     words: 'the topic of the subscription was deleted: ask its operator',
   },
   { status: 409, kind: 'conflict', code: 'destination-refused', words: 'it is in the way of something else' },
+  // From the service itself it is certain; something in between may have a limit that is wrong for all.
+  {
+    status: 413,
+    own: true,
+    kind: 'message',
+    code: 'cannot-seal',
+    words: 'the message is too large for the broker behind it',
+  },
   { status: 413, kind: 'message', code: 'message-refused', words: 'the message is too large for the service' },
   {
     status: 500,
