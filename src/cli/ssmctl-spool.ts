@@ -1,15 +1,13 @@
-/** `ssmctl spool`: add to spools, and look into them without touching anything. */
+/** `ssmctl spool`: add to spools, look into them without touching anything, and send again. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { SsmError } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
-import { detectSpool } from '../spool/detect.js'
-import { createMessageDirectory } from '../spool/message-directory.js'
-import type { Outgoing } from '../spool/simple-queue.js'
-import { createSimpleQueue } from '../spool/simple-queue.js'
+import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
+import { addAgainVerbs } from './ssmctl-spool-again.js'
 import { FIELDS, viewSpool, type ElementView } from './spool-view.js'
 import { type Ctl, INPUT_LIMIT, readAll, readNamed } from './ssmctl-process.js'
 
@@ -26,7 +24,9 @@ interface ShowFlags {
 }
 
 export function addSpoolVerbs(command: Command, ctl: Ctl): void {
-  const spool = command.command('spool').description('Add to spools and look into them.')
+  const spool = command
+    .command('spool')
+    .description('Add to spools, look into them, send again what was set aside or sent.')
   const at = (dir: string): string => resolve(ctl.program.cwd(), dir)
   spool
     .command('add')
@@ -55,13 +55,14 @@ export function addSpoolVerbs(command: Command, ctl: Ctl): void {
     .argument('<dir>')
     .description('How many elements there are.')
     .action(ctl.action((dir: string) => count(at(dir), ctl)))
+  addAgainVerbs(spool, ctl)
 }
 
 async function add(dir: string, files: readonly string[], { type }: AddFlags, ctl: Ctl): Promise<number> {
   // Read before becoming the spool's owner: the files are those of whoever called.
   const bodies = await readBodies(files, ctl)
   becomeOwner(dir, ctl.program)
-  const spool = await openOutgoing(dir, type)
+  const spool = await openOutgoing(createDisk(), dir, type)
   for (const body of bodies) await ctl.out.write(`${await spool.add(body)}\n`)
   return 0
 }
@@ -78,23 +79,6 @@ async function readBodies(files: readonly string[], ctl: Ctl): Promise<readonly 
     bodies.push(body)
   }
   return bodies
-}
-
-const OUTGOING_KINDS = new Map([
-  ['dirq', { create: createSimpleQueue, found: 'simple' }],
-  ['directory', { create: createMessageDirectory, found: 'directory' }],
-])
-
-async function openOutgoing(path: string, type: string | undefined): Promise<Outgoing> {
-  const disk = createDisk()
-  const found = await detectSpool(disk, path)
-  const wanted = type ?? (found === 'directory' ? 'directory' : 'dirq')
-  const kind = OUTGOING_KINDS.get(wanted)
-  if (kind === undefined) throw new SsmError('usage', `--type ${printable(wanted)}: write dirq or directory`)
-  if (found !== 'none' && found !== 'empty' && found !== kind.found) {
-    throw new SsmError('usage', `${printable(path)} is a spool of another kind (${found}): nothing is added`)
-  }
-  return kind.create({ path, disk, clock: systemClock })
 }
 
 async function list(dir: string, { json }: ListFlags, ctl: Ctl): Promise<number> {

@@ -22,7 +22,7 @@ export async function watchSpool(config: SenderConfig, log: Log, program: Progra
   using stopping = createStopping(program, (signal) => {
     top.info('Received the shutdown signal: %s', signal)
   })
-  await using sender = await wireSender(config, log, program)
+  await using sender = await wireSender(config, log, program, true)
   await sender.begin()
   const doorbell = createDoorbell(systemClock)
   const watcher = await sender.watch(doorbell.ring)
@@ -46,7 +46,7 @@ async function tidy(sender: Sender, log: Log): Promise<void> {
   const queues = log.named('ssm.ssm2')
   queues.info('Tidying message directory.')
   try {
-    await sender.outgoing.purge()
+    await sender.purge()
   } catch (error) {
     if (!isSsmError(error, 'disk', 'configuration')) throw error
     queues.warning('Tidying the spools failed: %s', { message: messageOf(error) })

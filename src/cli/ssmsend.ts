@@ -56,6 +56,7 @@ async function run(config: SenderConfig, log: Log, program: Program): Promise<nu
     await using sender = await wireSender(config, log, program)
     const waiting = await sender.outgoing.count()
     if (waiting === 0) {
+      await sender.dropOld()
       top.info('No messages found to send.')
       return 0
     }
@@ -63,7 +64,7 @@ async function run(config: SenderConfig, log: Log, program: Program): Promise<nu
     using progress = await createProgress(waiting, config.logging.console, program.stderr)
     const report = await sendAll({ ...sender, onProgress: progress.at }, stopping)
     queues.info('Tidying message directory.')
-    await sender.outgoing.purge()
+    await sender.purge()
     sayReport(report, log)
     top.info('SSM run has finished.')
     queues.info('SSM connection ended.')

@@ -6,14 +6,10 @@ import type { Certificate } from '../crypto/certificate.js'
 import { encryptionWarning, sealWarning } from '../envelope/seal.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
-import { createDisk, type Disk } from '../os/disk.js'
-import { createDirectorySync } from '../os/durable.js'
 import { watch, type Watcher } from '../os/watch.js'
 import type { SendDeps } from '../pipeline/send.js'
-import { createFailed, type Failed } from '../spool/failed.js'
-import { createMessageDirectory } from '../spool/message-directory.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
-import { createSimpleQueue, type Outgoing, type OutgoingOptions } from '../spool/simple-queue.js'
+import type { Outgoing } from '../spool/simple-queue.js'
 import type { Transport, Window } from '../transport/port.js'
 import { amsSettings, sayAms } from './ams-settings.js'
 import { brokerSettings } from './broker-settings.js'
@@ -23,29 +19,22 @@ import { warnOfPlace } from './place-warnings.js'
 import type { Program } from './program.js'
 import { loadServerCerts } from './recipient.js'
 import { createSealing } from './sealing.js'
-import { lockSpool } from './single.js'
+import { openSenderSpool, type SenderSpool } from './sender-spool.js'
 
 /** Bytes of bodies in flight. */
 export const WINDOW_BYTES = 32 * 1024 * 1024
-/** Claims are looked at this often, ms; those held for over 100 s are renewed. */
-const REFRESH_CLAIMS = 30_000
-/** A one-shot run waits so long for files that are being written by hand, ms. */
-const SETTLE_WAIT = 5000
 
-export interface Sender extends SendDeps, AsyncDisposable {
+export interface Sender extends SendDeps, Pick<SenderSpool, 'begin' | 'purge' | 'dropOld'>, AsyncDisposable {
   readonly outgoing: Outgoing
-  /** Before the first claim: the run lock, the locks of runs that were killed, what purging can do now. */
-  begin(): Promise<void>
   /** Reads the host pair and `server_cert` again. Never throws: says why what was read before stays. */
   reload(): Promise<void>
   /** Calls back when something happens in the spool, for a sender that stays. A hint only. */
   watch(onHint: () => void): Promise<Watcher>
 }
 
-/** Throws SsmError `configuration` for what a person must mend. Logs who signs and for whom. */
-export async function wireSender(config: SenderConfig, log: Log, program: Program): Promise<Sender> {
+/** Throws SsmError `configuration` for what a person must mend. Logs who signs and for whom. `stays`: with `--watch`. */
+export async function wireSender(config: SenderConfig, log: Log, program: Program, stays = false): Promise<Sender> {
   const top = log.named('ssmsend')
-  const queues = log.named('ssm.ssm2')
   const { certificates, messaging } = config
   const allowWeak = certificates.allowWeak.includes('rsa1024')
   const recipients = await findRecipients(config, log)
@@ -58,27 +47,21 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   sayAms(config, top)
   becomeOwner(messaging.path, program)
   warnOfPlace('sender', messaging.path, program, top)
-  const spool = openOutgoing(config, log)
+  const spool = openSenderSpool(config, log, stays)
   const sealing = createSealing(config, pair, recipients, log)
-  const ending: (() => Promise<void>)[] = []
   return {
-    outgoing: spool.outgoing,
-    setAside: spool.setAside,
+    ...spool,
     seal: sealing.seal,
     transport: lazyTransport(config, pair, log, program),
     window: preparingOf(config),
-    log: queues,
+    log: log.named('ssm.ssm2'),
     clock: systemClock,
-    begin: () => beginRun(config, spool, ending, log),
     async reload() {
       await pair.reload()
       await sealing.reload()
     },
     watch: (onHint) => watchSpool(config, onHint, log),
-    async [Symbol.asyncDispose]() {
-      for (const end of ending.splice(0).reverse()) await end()
-      spool.outgoing.close()
-    },
+    [Symbol.asyncDispose]: spool.close,
   }
 }
 
@@ -130,58 +113,6 @@ async function watchSpool({ messaging }: SenderConfig, onHint: () => void, log: 
       if (!said) queues.warning('The spool is looked into every 5 s only: %s', error)
       said = true
     },
-  })
-}
-
-interface OutgoingSpool extends Pick<Sender, 'outgoing' | 'setAside'> {
-  readonly disk: Disk
-}
-
-/** The spool, and the place for what is set aside; both on one disk, so that their fsyncs are shared. */
-function openOutgoing({ messaging }: SenderConfig, log: Log): OutgoingSpool {
-  const queues = log.named('ssm.ssm2')
-  const disk = createDisk()
-  const sync = createDirectorySync(disk)
-  const options: OutgoingOptions = {
-    path: messaging.path,
-    disk,
-    clock: systemClock,
-    sync,
-    settleWait: SETTLE_WAIT,
-    onUnfinished: (id) => {
-      queues.info('Message %s is still being written, and is left for the next run.', id)
-    },
-    ...(messaging.maxMessageSize === undefined ? {} : { maxSize: messaging.maxMessageSize }),
-  }
-  const outgoing = messaging.pathType === 'dirq' ? createSimpleQueue(options) : createMessageDirectory(options)
-  let failed: Failed | undefined
-  return {
-    disk,
-    outgoing,
-    setAside: async (claim, error) => {
-      failed ??= createFailed({ path: messaging.path, disk, clock: systemClock, sync })
-      await failed.setAside(claim, error)
-    },
-  }
-}
-
-async function beginRun(
-  { messaging }: SenderConfig,
-  { outgoing, disk }: OutgoingSpool,
-  ending: (() => Promise<void>)[],
-  log: Log,
-): Promise<void> {
-  const queues = log.named('ssm.ssm2')
-  if (messaging.runLock) ending.push(await lockSpool(messaging.path, 'ssmsend is sending from', disk, queues))
-  const freed = await outgoing.recover()
-  if (freed > 0) queues.info('Freed %s locks of a run that was killed.', freed)
-  await outgoing.purge()
-  const timer = setInterval(() => {
-    for (const id of outgoing.refresh()) queues.warning('The lock on %s was broken by another process.', id)
-  }, REFRESH_CLAIMS)
-  ending.push(() => {
-    clearInterval(timer)
-    return Promise.resolve()
   })
 }
 

@@ -67,6 +67,8 @@ export interface SenderMessagingConfig extends MessagingConfig {
   /** false: `path_type` was not written, and dirq is assumed. */
   readonly pathTypeGiven: boolean
   readonly maxMessageSize?: number
+  /** Copies of what was sent are kept so long; undefined: there are none. */
+  readonly sentKeep?: number
 }
 
 export interface ReceiverMessagingConfig extends MessagingConfig {

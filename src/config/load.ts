@@ -51,6 +51,7 @@ export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig
       ...optional('maxMessageSize', values.find('size', 'messaging', 'max_message_size')),
       pathType: values.word('messaging', 'path_type', ['dirq', 'directory']),
       pathTypeGiven: values.isGiven('messaging', 'path_type'),
+      ...optional('sentKeep', values.find('duration', 'messaging', 'sent_keep')),
     },
     logging: loggingOf(values),
   }))

@@ -25,7 +25,7 @@ export const LATER: Readonly<Record<string, readonly string[]>> = {
   certificates: ['hold_keep', 'dn_wildcards'],
   messaging: [
     ...['duplicate_window', 'replay', 'journal_keep', 'max_spool_messages', 'min_free_space'],
-    ...['reject_keep', 'reject_max_bytes', 'sent_keep'],
+    ...['reject_keep', 'reject_max_bytes'],
   ],
   daemon: ['status_socket'],
   monitoring: ['listen', 'textfile'],

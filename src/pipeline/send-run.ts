@@ -5,6 +5,7 @@
 import { SsmError, isSsmError, messageOf, systemCode } from '../errors.js'
 import type { MessageId, Sealed } from '../message.js'
 import type { Claim } from '../spool/port.js'
+import type { Kept } from '../spool/sent.js'
 import type { Publisher, Receipt } from '../transport/port.js'
 import type { SendDeps, SendReport, SendSignals } from './send.js'
 import { Suspects } from './suspects.js'
@@ -16,6 +17,12 @@ const REFUSALS_IN_A_ROW = 3
 const TROUBLES_IN_A_ROW = 3
 /** Elements of other users that cannot be locked are each their own affair: a handful must not hold up those behind them. */
 const RIGHTS_IN_A_ROW = 100
+
+/** As it was read, and as it goes out. */
+interface Message {
+  readonly plain: Uint8Array
+  readonly sealed: Sealed
+}
 
 /** What became of one message; the claim of a refused one is kept. */
 type Outcome = 'passed' | 'skipped' | 'refused' | 'lost'
@@ -153,37 +160,40 @@ export class SendRun {
     const size = claim.size ?? 0
     await this.#bodies.enter(size)
     try {
-      const body = await this.#seal(claim)
-      if (body === null || this.#isOver()) return 'skipped'
-      return await this.#publish(publisher, claim, body, alone)
+      const message = await this.#seal(claim)
+      if (message === null || this.#isOver()) return 'skipped'
+      return await this.#publish(publisher, claim, message, alone)
     } finally {
       this.#bodies.leave(size)
     }
   }
 
-  async #publish(publisher: Publisher, claim: Claim<Uint8Array>, body: Sealed, alone: boolean): Promise<Outcome> {
-    const { log } = this.#deps
+  async #publish(publisher: Publisher, claim: Claim<Uint8Array>, message: Message, alone: boolean): Promise<Outcome> {
+    const { log, archive } = this.#deps
+    const kept = await archive?.keep(claim.id, message.plain)
     log.info('Sending message: %s', claim.id)
     let receipt: Receipt
     try {
-      receipt = await publisher.publish({ id: claim.id, body }, this.#signals.force)
+      receipt = await publisher.publish({ id: claim.id, body: message.sealed }, this.#signals.force)
     } catch (error) {
+      kept?.drop()
       return await this.#failed(claim, error, alone)
     }
     if (receipt.brokerId === undefined) log.info('Sent %s', claim.id)
     else log.info('Sent %s, Argo ID: %s', claim.id, receipt.brokerId)
     this.report.sent += 1
     this.#suspects.passed(claim.id)
-    await claim.remove()
+    await removeSent(claim, kept)
     this.#troubles = 0
     await this.#setAsideRefused()
     return 'passed'
   }
 
   /** null: the content cannot be sent, and is set aside. */
-  async #seal(claim: Claim<Uint8Array>): Promise<Sealed | null> {
+  async #seal(claim: Claim<Uint8Array>): Promise<Message | null> {
     try {
-      return await this.#deps.seal({ body: await claim.read() })
+      const plain = await claim.read()
+      return { plain, sealed: await this.#deps.seal({ body: plain }) }
     } catch (error) {
       if (!isSsmError(error, 'element-damaged', 'cannot-seal')) throw error
       await this.#setAside(claim, error.message)
@@ -203,10 +213,8 @@ export class SendRun {
     if (!alone) {
       this.#suspects.add(claim.id)
     } else if (this.#suspects.endedAlone(claim.id)) {
-      await this.#setAside(
-        claim,
-        `the broker takes others, and never this one, which was also sent alone: ${error.message}`,
-      )
+      const why = `the broker takes others, and never this one, which was also sent alone: ${error.message}`
+      await this.#setAside(claim, why, this.#suspects.attempts(claim.id))
     }
     return 'lost'
   }
@@ -226,12 +234,25 @@ export class SendRun {
     for (const { claim, why } of this.#refused.splice(0)) await this.#setAside(claim, why)
   }
 
-  async #setAside(claim: Claim<Uint8Array>, why: string): Promise<void> {
+  async #setAside(claim: Claim<Uint8Array>, why: string, attempts = 1): Promise<void> {
     this.#deps.log.error('Message %s was set aside: %s', claim.id, { message: why })
-    await this.#deps.setAside(claim, why)
+    await this.#deps.setAside(claim, why, attempts)
     this.#suspects.clear(claim.id)
     this.report.setAside += 1
   }
+}
+
+/** A copy is confirmed when the element is gone: one that stays is sent again, and kept again. */
+async function removeSent(claim: Claim<Uint8Array>, kept: Kept | undefined): Promise<void> {
+  try {
+    await claim.remove()
+  } catch (error) {
+    // Whoever took our lock has the element now; that it was sent is true all the same.
+    if (isSsmError(error, 'lock-lost')) kept?.confirm()
+    else kept?.drop()
+    throw error
+  }
+  kept?.confirm()
 }
 
 function isAboutRights({ cause }: SsmError): boolean {

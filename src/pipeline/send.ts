@@ -8,6 +8,7 @@ import type { Seal } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 import type { Claim, Spool } from '../spool/port.js'
+import type { Sent } from '../spool/sent.js'
 import type { Transport, Window } from '../transport/port.js'
 import { connectWithin } from './retry.js'
 import { SendRun } from './send-run.js'
@@ -16,7 +17,9 @@ import { SendRun } from './send-run.js'
 export interface SendDeps {
   readonly outgoing: Spool<Uint8Array>
   /** Durable in `.ssm/failed` with its reason, then gone from the queue. */
-  readonly setAside: (claim: Claim<Uint8Array>, error: string) => Promise<void>
+  readonly setAside: (claim: Claim<Uint8Array>, error: string, attempts?: number) => Promise<void>
+  /** Keeps copies of what is sent. A message whose copy cannot be kept is not sent. */
+  readonly archive?: Pick<Sent, 'keep'>
   readonly seal: Seal
   readonly transport: Transport
   readonly window: Window

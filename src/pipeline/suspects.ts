@@ -46,6 +46,11 @@ export class Suspects {
     return record.ended >= ALONE_LIMIT && record.othersPassed
   }
 
+  /** How often it was sent alone in vain. */
+  attempts(id: MessageId): number {
+    return this.#records.get(id)?.ended ?? 0
+  }
+
   /** It passed, is gone, or was set aside. */
   clear(id: MessageId): void {
     this.#records.delete(id)

@@ -30,7 +30,10 @@ export async function detectSpool(disk: Disk, path: string): Promise<SpoolKind> 
   await visitDirectory(disk, path, ({ name, kind }) => {
     if (kind !== 'directory' && name.toString('latin1') !== OWN_DIRECTORY) found.files = true
   })
-  if (found.files) return 'directory'
+  // Locks of a plain directory lie there; it stays one when it is empty.
+  const isDirectory =
+    found.files || (intermediate.length === 0 && isRealDirectory(disk, `${path}/${OWN_DIRECTORY}/locks`))
+  if (isDirectory) return 'directory'
   // Empty intermediate directories: a simple queue that was emptied; a queue with schema would have `temporary`.
   return intermediate.length > 0 ? 'simple' : 'empty'
 }

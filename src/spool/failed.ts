@@ -2,7 +2,7 @@
  * `.ssm/failed`: elements that cannot be sent, each with the reason, for a person to look at. Nothing is thrown away.
  */
 import type { MessageId } from '../message.js'
-import { isSsmError } from '../errors.js'
+import { SsmError, isSsmError } from '../errors.js'
 import type { Clock } from '../os/clock.js'
 import type { Disk } from '../os/disk.js'
 import type { DirectorySync } from '../os/durable.js'
@@ -37,7 +37,10 @@ export interface Failed {
    * content (the spool's claim moves it to `.ssm/damaged`). Throws SsmError `disk`, `lock-lost`.
    */
   setAside(claim: Claim<Uint8Array>, error: string, attempts?: number): Promise<MessageId>
-  /** Puts one back into a spool, under a new id: there first, then removed here. null: somebody else has it. */
+  /**
+   * Puts one back into a spool, under a new id: there first, then removed here. null: somebody else has it, or it is gone.
+   * Throws SsmError `element-damaged` for one whose content could not be read when it was set aside.
+   */
   putBack(id: MessageId, spool: Spool<Uint8Array>): Promise<MessageId | null>
 }
 
@@ -62,7 +65,9 @@ export function createFailed(options: FailedOptions): Failed {
       if (claim === null) return null
       try {
         const { body } = await claim.read()
-        if (body === undefined) return null
+        if (body === undefined) {
+          throw new SsmError('element-damaged', `${id} has no content: it could not be read when it was set aside`)
+        }
         const added = await spool.add(body)
         await claim.remove()
         return added

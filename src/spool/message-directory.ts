@@ -138,6 +138,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
       })
     },
     refresh,
+    has: (id) => look(id) !== undefined,
     close() {
       opened?.claims.close()
       opened = undefined

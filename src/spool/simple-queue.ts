@@ -57,6 +57,8 @@ export interface Outgoing extends Spool<Uint8Array> {
   recover(): Promise<number>
   /** Renews claims held for more than 100 s. For a timer of the caller, every 30 s or so; never throws. Returns what was lost. */
   refresh(): MessageId[]
+  /** Is there an element of this id? */
+  readonly has: (id: MessageId) => boolean
   /** Ends this run's record of claims. */
   close(): void
 }
@@ -159,6 +161,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
         .filter(([, entry]) => (entry.lost = isLostNow(() => refreshLock(place(), entry.lock))))
         .map(([id]) => id)
     },
+    has: (id) => parseElementPath(id) !== undefined && look(id) !== undefined,
     close() {
       opened?.claims.close()
       opened = undefined

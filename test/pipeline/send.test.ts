@@ -179,3 +179,42 @@ test('no broker for a minute ends the run; a broker that comes back does not', a
   tries = 0
   assert.equal((await sendAll({ ...deps, clock, transport: away(4) }, signals())).sent, 3)
 })
+
+test('a copy is kept before the broker is asked, confirmed when the element is gone, dropped when it stays', async () => {
+  const happened: string[] = []
+  const { deps, spool } = run(4, (id) => {
+    happened.push(`ask ${id}`)
+    if (id === 'm0001') throw new SsmError('message-refused', 'no')
+    return {}
+  })
+  const archive: SendDeps['archive'] = {
+    keep: (id) => {
+      happened.push(`keep ${id}`)
+      if (id === 'm0003') return Promise.reject(new SsmError('disk', 'ENOSPC'))
+      return Promise.resolve({
+        confirm: () => void happened.push(`confirm ${id} ${String(spool.elements.has(id))}`),
+        drop: () => void happened.push(`drop ${id}`),
+      })
+    },
+  }
+  const claim = spool.claim.bind(spool)
+  spool.claim = async (id) => {
+    const claimed = await claim(id)
+    const fails = () => Promise.reject(new SsmError('lock-lost', 'gone'))
+    return claimed === null || id !== 'm0002' ? claimed : { ...claimed, remove: fails }
+  }
+  assert.deepEqual(await sendAll({ ...deps, archive }, signals()), { sent: 2, setAside: 1, locked: 0, left: 2 })
+  const of = (id: string): string[] => happened.filter((line) => line.includes(id))
+  assert.deepEqual(of('m0000'), ['keep m0000', 'ask m0000', 'confirm m0000 false'])
+  assert.deepEqual(of('m0001'), ['keep m0001', 'ask m0001', 'drop m0001'])
+  assert.deepEqual(of('m0002'), ['keep m0002', 'ask m0002', 'confirm m0002 true'])
+  assert.deepEqual(of('m0003'), ['keep m0003'], 'nothing is sent without its copy')
+})
+
+test('elements that only their owner may lock do not hold up those behind them', async () => {
+  const { deps, spool } = run(12, () => ({}))
+  const claim = spool.claim.bind(spool)
+  const cause = Object.assign(new Error('EPERM'), { code: 'EPERM' })
+  spool.claim = (id) => (id < 'm0008' ? Promise.reject(new SsmError('disk', 'not ours', { cause })) : claim(id))
+  assert.deepEqual(await sendAll(deps, signals()), { sent: 4, setAside: 0, locked: 0, left: 8 })
+})

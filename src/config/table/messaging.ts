@@ -1,6 +1,7 @@
 /** `[messaging]`: what is carried from where to where. */
 import type { Option } from '../option.js'
 
+const DAY_MS = 86_400_000
 const KIB = 1024
 const GIB = KIB * KIB * KIB
 
@@ -102,6 +103,16 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
     min: KIB,
     max: GIB,
     meaning: 'The most bytes of a message as it comes from the broker; a larger one is rejected.',
+  },
+  {
+    section: 'messaging',
+    key: 'sent_keep',
+    who: 'sender',
+    type: 'duration',
+    min: DAY_MS,
+    max: 3660 * DAY_MS,
+    meaning:
+      'Keep a copy of each sent message in .ssm/sent, not encrypted, for so long; ssmctl spool resend sends them again. Without it there are none.',
   },
   {
     section: 'messaging',
