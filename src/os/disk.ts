@@ -73,6 +73,8 @@ export interface Disk {
   mkdir(path: DiskPath, mode?: number): void
   rmdir(path: DiskPath): void
   openDirectory(path: DiskPath): DirectoryReader
+  /** Bytes that we may still write to the file system of `path`. */
+  free(path: DiskPath): Promise<number>
 }
 
 function entryKind(entry: fs.Dirent<Buffer>): DirectoryEntry['kind'] {
@@ -156,6 +158,15 @@ function removeFile(path: DiskPath): Promise<void> {
   })
 }
 
+function free(path: DiskPath): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.statfs(path, (error, stats) => {
+      if (error === null) resolve(stats.bavail * stats.bsize)
+      else reject(error)
+    })
+  })
+}
+
 /** The machine's own disk. */
 export function createDisk(): Disk {
   return {
@@ -196,5 +207,6 @@ export function createDisk(): Disk {
       fs.rmdirSync(path)
     },
     openDirectory,
+    free,
   }
 }

@@ -7,7 +7,7 @@ import { OPEN } from './disk.js'
 import { diskError, isSystem } from './disk-error.js'
 
 /** Writes all bytes, however few the system takes at a time. Throws system errors; a write of nothing is ENOSPC. */
-async function writeAll(disk: Disk, fd: number, bytes: Uint8Array): Promise<void> {
+export async function writeAll(disk: Disk, fd: number, bytes: Uint8Array): Promise<void> {
   let offset = 0
   while (offset < bytes.length) {
     const written = await disk.write(fd, bytes, offset)

@@ -15,7 +15,8 @@ import type { DirectorySync } from '../os/durable.js'
 import { createDirectorySync, writeDurably } from '../os/durable.js'
 import { thisProcess } from '../os/process-identity.js'
 import { createInsertion } from './insertion.js'
-import { isRealDirectory, listIntermediate, lookAt, makeDirectories, visitDirectory } from './listing.js'
+import { createCommits } from './schema-commit.js'
+import { isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 import { PackedNames, createNameMaker, isElementName } from './names.js'
 import type { PurgeLimits, PurgeReport, Spool } from './port.js'
@@ -39,7 +40,10 @@ export interface SchemaQueueOptions<S extends SchemaTypes> {
 }
 
 export interface SchemaPurgeLimits extends PurgeLimits {
-  /** Staged names a journal intends to commit: never removed. */
+  /**
+   * Staged names a journal intends to commit: never removed. Without it no staged element is removed at all: whoever does
+   * not know the journal cannot know which are wanted.
+   */
   readonly listed?: ReadonlySet<string>
 }
 
@@ -48,8 +52,15 @@ export interface SchemaQueue<S extends SchemaTypes> extends Spool<Fields<S>> {
   readonly path: string
   /** Writes the element durably, invisibly; returns its staged name. Throws SsmError `disk`, TypeError for wrong fields. */
   stage(item: Fields<S>): Promise<string>
-  /** Makes a staged element visible, durably. Throws SsmError `disk`; `internal` when there is no such staged element. */
-  commit(staged: string): Promise<MessageId>
+  /** The intermediate directory that the next element should go into. Throws SsmError `disk`. */
+  reserve(): Promise<string>
+  /**
+   * Makes a staged element visible, durably: as `directory`/its 14 digits where that is possible. May be called again after
+   * it threw. Throws SsmError `disk`; `internal` when there is no such staged element.
+   */
+  commit(staged: string, directory?: string): Promise<MessageId>
+  /** Makes durable what a run that is gone may have renamed into an intermediate directory. Throws SsmError `disk`. */
+  settle(directory: string): Promise<void>
   /** Removes a staged element that is not wanted. */
   unstage(staged: string): Promise<void>
   /** Is it still staged? After a crash: no means that it was committed. */
@@ -92,11 +103,12 @@ function openQueue(disk: Disk, top: string): void {
   }
 }
 
-/** Files, then the directory that names them. */
+/** Files, then the directory that names them; with `alsoName` also the one that names the directory. */
 async function writeStaged(
   place: Place,
   staged: string,
   files: readonly (readonly [string, Uint8Array])[],
+  alsoName: boolean,
 ): Promise<void> {
   const { disk, sync, top } = place
   const directory = `${top}/temporary/${staged}`
@@ -107,7 +119,10 @@ async function writeStaged(
     // All have ended before anything is removed again: none may write into what is being removed.
     const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
-    await sync.sync(directory)
+    const syncs = [sync.sync(directory)]
+    // For a journal: after a crash, a missing name would be taken for a committed one.
+    if (alsoName) syncs.push(sync.sync(`${top}/temporary`))
+    await Promise.all(syncs)
   } catch (error) {
     await removeElementDirectory(disk, directory).catch(() => false)
     throw diskError(error, 'add to', top)
@@ -128,18 +143,17 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     maxElements: options.maxElements ?? 16_000,
     monotonic: () => clock.monotonic(),
   })
+  const commits = createCommits(place, insertion)
   const claims = createSchemaClaims<S>({ ...place, fields, maxSize: options.maxSize })
   let opened = false
-  const durable = new Set<string>()
-
-  async function stageFiles(item: Fields<S>): Promise<string> {
+  async function stageFiles(item: Fields<S>, alsoName: boolean): Promise<string> {
     const files = encodeFields(fields, item)
     if (!opened) openQueue(disk, top)
     opened = true
     const staged = await createStaged(place, pid)
     mine.add(staged)
     try {
-      await writeStaged(place, staged, files)
+      await writeStaged(place, staged, files, alsoName)
     } catch (error) {
       mine.delete(staged)
       throw error
@@ -147,38 +161,10 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     return staged
   }
 
-  /** Renames into the queue, as often as others purge the directory chosen. */
-  async function insert(staged: string): Promise<MessageId> {
-    const from = `${top}/temporary/${staged}`
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const directory = await insertion.choose()
-      const id = `${directory}/${place.names.element()}`
-      try {
-        if (isRealDirectory(disk, `${top}/${directory}`)) {
-          disk.rename(from, `${top}/${id}`)
-          return id
-        }
-        insertion.forget()
-      } catch (error) {
-        if (isSystem(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) continue
-        insertion.forget()
-        if (!isSystem(error, 'ENOENT')) throw diskError(error, 'add to', top)
-        if (lookAt(disk, from) === undefined) throw new SsmError('internal', `${pathText(from)} is not staged any more`)
-      }
-    }
-    throw new SsmError('disk', `cannot add to ${pathText(top)}: its directories vanish as fast as they are made`)
-  }
-
-  async function commit(staged: string): Promise<MessageId> {
-    if (!isStagedName(staged)) throw new SsmError('internal', `${pathText(staged)} is not a staged name`)
-    const id = await insert(staged)
+  async function commit(staged: string, directory?: string): Promise<MessageId> {
+    const id = await commits.rename(staged, directory)
     mine.delete(staged)
-    const directory = id.slice(0, 8)
-    const syncs = [sync.sync(`${top}/${directory}`)]
-    if (!durable.has(directory)) syncs.push(sync.sync(top))
-    await Promise.all(syncs)
-    if (durable.size > 16) durable.clear()
-    durable.add(directory)
+    await commits.sync(staged)
     return id
   }
 
@@ -186,15 +172,12 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     path: top,
     claim: (id) => claims.claim(id),
     async add(item) {
-      return commit(await stageFiles(item))
+      return commit(await stageFiles(item, false))
     },
-    async stage(item) {
-      const staged = await stageFiles(item)
-      // The name itself must survive too: after a crash, a missing one would be taken for a committed one.
-      await sync.sync(`${top}/temporary`)
-      return staged
-    },
+    stage: (item) => stageFiles(item, true),
+    reserve: () => insertion.choose(),
     commit,
+    settle: (directory) => commits.settle(directory),
     async unstage(staged) {
       if (isStagedName(staged)) await removeElementDirectory(disk, `${top}/temporary/${staged}`)
       mine.delete(staged)
@@ -204,7 +187,7 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     ids: () => listElements(disk, top),
     count: () => countElements(disk, top),
     purge({ listed, ...limits } = {}) {
-      const keep = (name: string): boolean => mine.has(name) || (listed?.has(name) ?? false)
+      const keep = (name: string): boolean => mine.has(name) || (listed?.has(name) ?? true)
       return purgeSchema({ disk, top, now: clock.now(), held: claims, keep }, limits)
     },
   }

@@ -28,10 +28,22 @@ export function systemError(code: string): NodeJS.ErrnoException {
 
 const OPERATIONS: readonly Operation[] = [
   ...(['lstat', 'fstat', 'open', 'createFile', 'createDirectory', 'removeFile', 'close', 'read', 'write'] as const),
-  ...(['append', 'fsync', 'truncate', 'touch', 'link', 'rename', 'unlink', 'mkdir', 'rmdir', 'openDirectory'] as const),
+  ...([
+    'append',
+    'fsync',
+    'truncate',
+    'touch',
+    'link',
+    'rename',
+    'unlink',
+    'mkdir',
+    'rmdir',
+    'openDirectory',
+    'free',
+  ] as const),
 ]
 const ASYNCHRONOUS: ReadonlySet<Operation> = new Set<Operation>([
-  ...(['createFile', 'createDirectory', 'removeFile', 'read', 'write', 'fsync'] as const),
+  ...(['createFile', 'createDirectory', 'removeFile', 'read', 'write', 'fsync', 'free'] as const),
 ])
 
 function pathOf(argument: unknown): string {
