@@ -11,6 +11,7 @@ const VALUES = {
   integer: ({ min, max }) => (max === undefined ? 'number' : `${min ?? 0} to ${max}`),
   duration: () => 'time: `30 s`, `5 min`, `2 h`, `7 d`',
   size: () => 'size: `64 KiB`, `10 MiB`',
+  keep: () => 'time, and a number: `7 d`, `7 d, 1000000`',
   choice: ({ choices }) => choices.map((word) => `\`${word}\``).join(', '),
   choices: ({ choices }) => `list of ${choices.map((word) => `\`${word}\``).join(', ')}`,
   addresses: () => 'list of hosts, each with or without a port',

@@ -88,7 +88,11 @@ export function systemCode(error: unknown): string | undefined {
   return undefined
 }
 
-/** What an unknown thrown value says. */
+/** What an unknown thrown value says. Never throws itself: not every value can be made a text. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  try {
+    return String(error instanceof Error ? (error.message as unknown) : error)
+  } catch {
+    return 'something was thrown that has no words'
+  }
 }

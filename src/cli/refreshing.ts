@@ -10,12 +10,17 @@ import type { Receiver } from './wire-receiver.js'
 /** As often as the reference reads its DNs, ms. */
 const REFRESH_INTERVAL = 600_000
 
+export interface Refreshing extends AsyncDisposable {
+  /** Judges the held messages without reading anything again: at the start. */
+  judgeHeld(): void
+}
+
 export async function createRefreshing(
   receiver: Pick<Receiver, 'reload' | 'judgeHeld' | 'watch'>,
   log: Log,
   program: Program,
   stop: AbortSignal,
-): Promise<AsyncDisposable> {
+): Promise<Refreshing> {
   const top = log.named('ssmreceive')
   let running: Promise<void> = Promise.resolve()
 
@@ -24,9 +29,16 @@ export async function createRefreshing(
     top.info('Refreshing valid DNs and then sending ping.')
     try {
       await receiver.reload()
-      await receiver.judgeHeld(stop)
     } catch (error) {
       top.error('Refreshing failed, what was read before stays in use: %s', { message: messageOf(error) })
+    }
+    await judge()
+  }
+  const judge = async (): Promise<void> => {
+    try {
+      await receiver.judgeHeld(stop)
+    } catch (error) {
+      top.error('The held messages stay held for now: %s', { message: messageOf(error) })
     }
   }
   // One after the other: two hints in a row must not read half of each other's snapshot.
@@ -42,6 +54,9 @@ export async function createRefreshing(
   program.on('SIGHUP', onHangup)
   const unwatch = await receiver.watch(next)
   return {
+    judgeHeld() {
+      running = running.then(judge)
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       program.off('SIGHUP', onHangup)

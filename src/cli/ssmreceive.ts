@@ -16,7 +16,7 @@ import { parseFlags, type Flags } from './flags.js'
 import { createNotifier } from './notify.js'
 import { createPidfile, livingHolder } from './pidfile.js'
 import type { Program } from './program.js'
-import { createRefreshing } from './refreshing.js'
+import { createRefreshing, type Refreshing } from './refreshing.js'
 import { createStopping } from './stopping.js'
 import { wireReceiver, type Receiver } from './wire-receiver.js'
 
@@ -79,15 +79,15 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
   using stopping = createStopping(program, (signal) => {
     top.info('Received the shutdown signal: %s', signal)
   })
-  await using _refreshing = await createRefreshing(receiver, log, program, stopping.stop)
+  await using refreshing = await createRefreshing(receiver, log, program, stopping.stop)
   using notifier = createNotifier(program, top)
   tellParent(program, { ssm: 'ready', exit: 0 })
   notifier.ready()
   stopping.stop.addEventListener('abort', () => void notifier.stopping(), { once: true })
-  await purge(receiver, log)
   const done = supervise(
     {
       transport: receiver.transport,
+      ready: () => ready(receiver, refreshing),
       receive: (subscriber, hooks) =>
         receive(subscriber, { open: receiver.open, place: receiver.place, log: log.named('ssm.ssm2'), ...hooks }),
       programLog: top,
@@ -105,11 +105,12 @@ async function serve(receiver: Receiver, log: Log, program: Program): Promise<vo
   await notifier.stopping()
 }
 
-/** Trouble with purging is no reason not to receive: the disk may be full of what a purge would remove. */
-async function purge(receiver: Receiver, log: Log): Promise<void> {
+async function ready(receiver: Receiver, refreshing: Refreshing): Promise<void> {
+  const isFirst = !receiver.isRecovered()
   try {
-    await receiver.purge()
-  } catch (error) {
-    log.named('ssm.ssm2').warning('Tidying the spools failed: %s', explained(error))
+    await receiver.ready()
+  } finally {
+    // What could be judged since the last run.
+    if (isFirst && receiver.isRecovered()) refreshing.judgeHeld()
   }
 }

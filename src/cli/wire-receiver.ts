@@ -7,16 +7,12 @@ import { createOpen } from '../envelope/open.js'
 import { SsmError } from '../errors.js'
 import type { Open } from '../message.js'
 import type { Log, Logger } from '../observe/log.js'
-import { printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
-import { createDirectorySync } from '../os/durable.js'
 import { CA_DIRECTORY, watch } from '../os/watch.js'
 import { judgeHeld } from '../pipeline/held.js'
 import { createJudge } from '../pipeline/judge.js'
-import { createPlace, type Place } from '../pipeline/place.js'
-import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
-import { openOwnDirectory } from '../spool/own-directory.js'
+import type { Place } from '../pipeline/place.js'
 import { createAmsTransport, createListenerTransport, createStompTransport } from '../transport/index.js'
 import type { Transport, TransportDeps } from '../transport/port.js'
 import { amsSettings, sayAms } from './ams-settings.js'
@@ -25,27 +21,22 @@ import { createTlsMaterial } from './broker-trust.js'
 import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
+import { createReceiverSpools } from './receiver-spools.js'
 import { createPeerJudge, createReceiverTrust, type ReceiverTrust } from './receiver-trust.js'
 import type { Program } from './program.js'
 import { lockSpool } from './single.js'
 
 /** Bytes of bodies in flight. */
 const WINDOW_BYTES = 32 * 1024 * 1024
-/** A held message waits so long for fresh trust data, ms. */
-const HOLD_KEEP = 7 * 24 * 3600 * 1000
-/** Most held messages; beyond it, messages wait at the broker. */
-const HELD_LIMIT = 10_000
-
-const INCOMING = { body: 'binary', signer: 'string', empaid: 'string?' } as const
-const REJECT = { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' } as const
-const HELD = { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' } as const
 
 export interface Receiver extends AsyncDisposable {
   readonly transport: Transport
   readonly open: Open
   readonly place: Place
-  /** Removes what killed runs left unfinished, and dead locks. Throws SsmError `disk`. */
-  purge(): Promise<void>
+  /** Before each connection: recovery, tidying, room. Throws SsmError `disk` while we could not store. */
+  ready(): Promise<void>
+  /** Has what a killed run left been dealt with? Nothing is judged before. */
+  isRecovered(): boolean
   /** Reads DNs, CA directory and host certificate again. Never throws for what stays in use. */
   reload(): Promise<void>
   judgeHeld(stop: AbortSignal): Promise<number>
@@ -71,22 +62,25 @@ export async function wireReceiver(
   warnOfPlace('receiver', messaging.path, program, top)
   const disk = createDisk()
   const unlock = await lockPath(config, disk, top)
-  const spools = openSpools(messaging.path, disk)
+  const spools = createReceiverSpools(config, disk, log.named('ssm.ssm2'), systemClock)
   const open = createJudgeOf(config, pair, trust, log.named('ssm.crypto'))
-  const place = createPlace({ places: spools, log: log.named('ssm.ssm2'), printable, now: () => systemClock.now() })
   return {
     transport: createTransport(config, pair, trust, program, { log: log.named('ssm.ssm2'), clock: systemClock }),
     open,
-    place,
-    async purge() {
-      for (const queue of [spools.incoming, spools.reject, spools.held]) await queue.purge()
-    },
+    place: spools.place,
+    ready: () => spools.ready(),
+    isRecovered: () => spools.isRecovered(),
     async reload() {
       await pair.reload()
       await trust.reload()
     },
-    judgeHeld: (stop) =>
-      judgeHeld({ held: spools.held, open, place, log: top, now: () => systemClock.now(), keep: HOLD_KEEP }, stop),
+    async judgeHeld(stop) {
+      if (!spools.isRecovered()) return 0
+      const { held, place } = spools
+      const onLeft = spools.onLeft.bind(spools)
+      const deps = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
+      return await judgeHeld(deps, stop)
+    },
     async watch(onChange) {
       const watcher = await watch(certificates.capath, onChange, CA_DIRECTORY)
       return () => watcher.close()
@@ -138,30 +132,6 @@ function makePath(path: string): void {
     throw new SsmError('configuration', `[messaging] path ${path} cannot be made: create it, owned by this user`, {
       cause,
     })
-  }
-}
-
-interface Spools {
-  readonly incoming: SchemaQueue<typeof INCOMING>
-  readonly reject: SchemaQueue<typeof REJECT>
-  readonly held: SchemaQueue<typeof HELD>
-}
-
-function openSpools(path: string, disk: Disk): Spools {
-  const shared = { disk, clock: systemClock, sync: createDirectorySync(disk) }
-  const held = createSchemaQueue({ ...shared, path: openOwnDirectory(disk, path, 'held'), schema: HELD })
-  return {
-    incoming: createSchemaQueue({ ...shared, path: `${path}/incoming`, schema: INCOMING }),
-    reject: createSchemaQueue({ ...shared, path: `${path}/reject`, schema: REJECT }),
-    held: {
-      ...held,
-      async add(element) {
-        if ((await held.count()) >= HELD_LIMIT) {
-          throw new SsmError('disk', `${HELD_LIMIT} messages are held: renew the CRLs of the CA directory`)
-        }
-        return await held.add(element)
-      },
-    },
   }
 }
 

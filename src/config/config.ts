@@ -50,6 +50,7 @@ export interface SenderCertificatesConfig extends CertificatesConfig {
 export interface ReceiverCertificatesConfig extends CertificatesConfig {
   readonly checkCrls: boolean
   readonly crlPolicy: 'hold' | 'require'
+  readonly holdKeep: number
 }
 
 export interface MessagingConfig {
@@ -71,7 +72,19 @@ export interface SenderMessagingConfig extends MessagingConfig {
   readonly sentKeep?: number
 }
 
-export interface ReceiverMessagingConfig extends MessagingConfig {
+/** Storing once, and the room for it. */
+export interface StoringConfig {
+  /** 0: off. */
+  readonly duplicateWindow: number
+  readonly replay: 'store' | 'reject'
+  readonly journalKeep: { readonly age: number; readonly count: number }
+  /** 0: off. */
+  readonly maxSpoolMessages: number
+  /** 0: off. */
+  readonly minFreeSpace: number
+}
+
+export interface ReceiverMessagingConfig extends MessagingConfig, StoringConfig {
   /** Name of a durable subscription to a topic. */
   readonly durable?: string
   readonly maxMessageSize: number

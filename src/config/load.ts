@@ -13,6 +13,7 @@ import type {
   MessagingConfig,
   ReceiverConfig,
   SenderConfig,
+  StoringConfig,
 } from './config.js'
 import { readSmallFile } from '../os/small-file.js'
 import { isAmsFile, isStompUrl, protocolOf, receiverAmsOf, senderAmsOf } from './load-ams.js'
@@ -72,9 +73,11 @@ export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverCo
       ...certificatesOf(values),
       checkCrls: values.need('boolean', 'certificates', 'check_crls'),
       crlPolicy: values.word('certificates', 'crl_policy', ['hold', 'require']),
+      holdKeep: values.need('duration', 'certificates', 'hold_keep'),
     },
     messaging: {
       ...messagingOf(values),
+      ...storingOf(values),
       ...optional('durable', values.find('text', 'messaging', 'durable')),
       maxMessageSize: values.need('size', 'messaging', 'max_message_size'),
     },
@@ -180,6 +183,20 @@ function messagingOf(values: Values): MessagingConfig {
     binary: values.need('boolean', 'messaging', 'binary'),
     window: values.need('integer', 'messaging', 'window'),
     runLock: values.need('boolean', 'messaging', 'run_lock'),
+  }
+}
+
+/** Messages remembered when `journal_keep` names an age alone. */
+const JOURNAL_COUNT = 1_000_000
+
+function storingOf(values: Values): StoringConfig {
+  const { age, count = JOURNAL_COUNT } = values.need('keep', 'messaging', 'journal_keep')
+  return {
+    duplicateWindow: values.need('duration', 'messaging', 'duplicate_window'),
+    replay: values.word('messaging', 'replay', ['store', 'reject']),
+    journalKeep: { age, count },
+    maxSpoolMessages: values.need('integer', 'messaging', 'max_spool_messages'),
+    minFreeSpace: values.need('size', 'messaging', 'min_free_space'),
   }
 }
 

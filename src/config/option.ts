@@ -41,6 +41,7 @@ export type OptionType =
   | 'integer'
   | 'duration'
   | 'size'
+  | 'keep'
   | 'choice'
   | 'choices'
   | 'addresses'

@@ -9,6 +9,7 @@ import { CERTIFICATE_OPTIONS } from './table/certificates.js'
 import { MESSAGING_OPTIONS } from './table/messaging.js'
 import { PROCESS_OPTIONS } from './table/process.js'
 import { PROGRAM_OPTIONS } from './table/program.js'
+import { STORING_OPTIONS } from './table/storing.js'
 
 /** In the order of a file. */
 export const OPTIONS: readonly Option[] = [
@@ -17,16 +18,14 @@ export const OPTIONS: readonly Option[] = [
   ...CERTIFICATE_OPTIONS,
   ...MESSAGING_OPTIONS,
   ...AMS_OPTIONS,
+  ...STORING_OPTIONS,
   ...PROCESS_OPTIONS,
 ]
 
 /** Keys that a later release brings, by section: known, and not acted upon yet. */
 export const LATER: Readonly<Record<string, readonly string[]>> = {
-  certificates: ['hold_keep', 'dn_wildcards'],
-  messaging: [
-    ...['duplicate_window', 'replay', 'journal_keep', 'max_spool_messages', 'min_free_space'],
-    ...['reject_keep', 'reject_max_bytes'],
-  ],
+  certificates: ['dn_wildcards'],
+  messaging: ['reject_keep', 'reject_max_bytes'],
   daemon: ['status_socket'],
   monitoring: ['listen', 'textfile'],
 }

@@ -52,6 +52,8 @@ export interface ParsedTypes {
   readonly duration: number
   /** Bytes. */
   readonly size: number
+  /** An age (ms), and a number of things where one is written. */
+  readonly keep: { readonly age: number; readonly count?: number }
   readonly choice: string
   readonly choices: readonly string[]
   readonly addresses: readonly HostEntry[]
@@ -75,6 +77,7 @@ export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
   integer: parseInteger,
   duration: (text, option) => parseQuantity(text, option, DURATIONS),
   size: (text, option) => parseQuantity(text, option, SIZES),
+  keep: parseKeep,
   choice: parseChoice,
   choices: (text, option) => listOf(text).map((word) => parseChoice(word, option)),
   addresses: parseHosts,
@@ -155,6 +158,9 @@ const SIZES: Units = {
   ),
 }
 
+const KEEP_EXAMPLE = '7 d, 1000000'
+const KEEP_COUNT = [1000, 10_000_000] as const
+
 function parseQuantity(text: string, option: Option, units: Units): number {
   const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/iu.exec(text) ?? []
   const name = unit === '' ? units.plain : unit.toLowerCase()
@@ -165,6 +171,31 @@ function parseQuantity(text: string, option: Option, units: Units): number {
     )
   }
   return within(Math.round(Number(digits) * factor), text, option, (value) => said(value, units))
+}
+
+/** An age, and perhaps a number behind a comma. */
+function parseKeep(text: string, option: Option): ParsedTypes['keep'] {
+  const [age = '', digits, ...more] = oneLine(text)
+    .split(',')
+    .map((part) => part.trim())
+  if (more.length > 0) {
+    throw new BadValue(`${quoted(text)} has more than one comma: write an age and a number, as in ${KEEP_EXAMPLE}.`)
+  }
+  // Seconds or messages? A number alone could mean both.
+  if (/^\d+$/u.test(age))
+    throw new BadValue(`${quoted(text)} begins with a bare number: write an age, as in ${KEEP_EXAMPLE}.`)
+  const parsed = { age: parseQuantity(age, option, DURATIONS) }
+  if (digits === undefined) return parsed
+  // People write a million with blanks or underscores between the thousands.
+  if (!/^\d{1,3}(?:[ _]?\d{3}){0,3}$|^\d{1,12}$/u.test(digits)) {
+    throw new BadValue(`${quoted(digits)} is not a whole number: write an age and a number, as in ${KEEP_EXAMPLE}.`)
+  }
+  const count = Number(digits.replaceAll(/[ _]/gu, ''))
+  const [least, most] = KEEP_COUNT
+  if (count < least || count > most) {
+    throw new BadValue(`${quoted(digits)} is out of range: write a number from ${least} to ${most}.`)
+  }
+  return { ...parsed, count }
 }
 
 function said(value: number, { factors, plain }: Units): string {

@@ -1,12 +1,16 @@
 /**
  * Messages whose judgement waits for fresh trust data: durable in `.ssm/held`, judged again after each reload, oldest
  * first; those held too long go to reject with the reason they were held for.
+ *
+ * Stored first, removed here then: what is killed in between is recognised as stored when it is judged the next time.
  */
-import { isSsmError } from '../errors.js'
+import { isSsmError, messageOf, type SsmError } from '../errors.js'
 import type { Open } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Spool } from '../spool/port.js'
+import { isOurTrouble } from './judge.js'
 import type { HeldElement, Place } from './place.js'
+import { createFlowWindow } from './window.js'
 
 export interface HeldDeps {
   readonly held: Spool<HeldElement>
@@ -16,15 +20,38 @@ export interface HeldDeps {
   readonly now: () => number
   /** After so many ms a held message is rejected. */
   readonly keep: number
+  /** Called for each that is gone from `held`. */
+  readonly onLeft: (element: HeldElement) => void
 }
 
-/** Judges all held messages once more. Returns how many left. Stops early at `stop`; throws our own trouble. */
+/** Judged at a time: they share fsyncs. */
+const WINDOW = { messages: 8, bytes: Number.POSITIVE_INFINITY }
+
+/** Judges all held messages once more. Returns how many left. Stops early at `stop`, throws our own trouble; what is wrong with one stops none of the others. */
 export async function judgeHeld(deps: HeldDeps, stop: AbortSignal): Promise<number> {
+  const window = createFlowWindow(WINDOW)
   let left = 0
-  for await (const name of deps.held.ids()) {
-    if (stop.aborted) break
-    if (await judgeOne(deps, name)) left += 1
+  let trouble: SsmError | undefined
+  const judge = async (name: string): Promise<void> => {
+    try {
+      if (await judgeOne(deps, name)) left += 1
+    } catch (error) {
+      if (isOurTrouble(error)) trouble ??= error
+      else deps.log.error('Held message %s stays held: %s', name, { message: messageOf(error) })
+    } finally {
+      window.leave(0)
+    }
   }
+  for await (const name of deps.held.ids()) {
+    await window.enter(0)
+    if (stop.aborted || trouble !== undefined) {
+      window.leave(0)
+      break
+    }
+    void judge(name)
+  }
+  await window.idle()
+  if (trouble !== undefined) throw trouble
   return left
 }
 
@@ -47,5 +74,6 @@ async function judgeOne(deps: HeldDeps, name: string): Promise<boolean> {
     await deps.place(opened, element.body, element.empaid)
   }
   await claim.remove()
+  deps.onLeft(element)
   return true
 }

@@ -3,7 +3,7 @@
  * Anything else that is thrown is a bug of ours: tried once more alone, then a verdict `internal`, so that it cannot
  * become a poison message that stops the others.
  */
-import { isSsmError, messageOf } from '../errors.js'
+import { isSsmError, messageOf, type SsmError } from '../errors.js'
 import { REASONS, type Open, type Opened, type ReasonClass } from '../message.js'
 import type { Logger } from '../observe/log.js'
 
@@ -13,8 +13,13 @@ export interface JudgeDeps {
 }
 
 /** What is ours and not the message's: it goes back to the broker, and the receiver waits. */
-export function isOurTrouble(error: unknown): boolean {
+export function isOurTrouble(error: unknown): error is SsmError {
   return isSsmError(error, 'no-trust', 'disk', 'aborted')
+}
+
+/** The verdict when it is our fault, whatever was thrown. */
+export function internalFault(error: unknown): Extract<Opened, { verdict: 'hold' | 'no' }> {
+  return { verdict: 'no', reason: 'internal', detail: `${REASONS.internal.words}: ${messageOf(error)}` }
 }
 
 /** Opens, once more alone if it threw. */
@@ -26,7 +31,7 @@ export function createJudge({ open, log }: JudgeDeps): Open {
       return await open(wire)
     } catch (error) {
       if (isOurTrouble(error)) throw error
-      return { verdict: 'no', reason: 'internal', detail: `${REASONS.internal.words}: ${messageOf(error)}` }
+      return internalFault(error)
     }
   }
   return async (wire) => {

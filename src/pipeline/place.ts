@@ -1,8 +1,12 @@
 /**
- * Where a judged message goes: incoming, reject or held. Durable when it resolves. Throws SsmError `disk` only.
+ * Where a judged message goes: incoming, reject or held, and once only. Durable when it resolves. Throws SsmError `disk`
+ * only.
  */
 import { REASONS, type MessageId, type Opened } from '../message.js'
 import type { Logger } from '../observe/log.js'
+import type { Identity } from '../spool/journal/identity.js'
+import type { Known } from '../spool/journal/journal.js'
+import type { MessageKey } from '../spool/journal/record.js'
 import { errorField } from './judge.js'
 
 /** What `incoming` holds of one message (specs: body, signer, empaid). */
@@ -27,19 +31,33 @@ export interface HeldElement {
   readonly since: string
 }
 
-/** The three places. Each `add` is durable when it resolves, and returns the element's name. */
-export interface Places {
-  readonly incoming: { add(element: IncomingElement): Promise<string> }
-  readonly reject: { add(element: RejectElement): Promise<string> }
-  readonly held: { add(element: HeldElement): Promise<string> }
+/** What each place holds. */
+export interface Elements {
+  readonly incoming: IncomingElement
+  readonly reject: RejectElement
+  readonly held: HeldElement
+}
+
+/** Where messages are stored, exactly once (the spool's journal). */
+export interface Ledger {
+  /** What is known of a message, stored or on its way. `store` must follow in the same turn. */
+  look(identity: Identity): Known | undefined
+  /** Durable when it resolves; answers the element's name. */
+  store<Q extends keyof Elements>(queue: Q, element: Elements[Q], key: MessageKey): Promise<string>
 }
 
 export interface PlaceDeps {
-  readonly places: Places
+  readonly ledger: Ledger
+  /** By what a message is recognised. */
+  readonly identify: (opened: Opened, wire: Uint8Array, id: MessageId) => Identity
+  /** What becomes of a signature that came before under another id. */
+  readonly replay: 'store' | 'reject'
   readonly log: Logger
   /** Makes outside text safe to store, cut at so many characters. */
   readonly printable: (text: string, limit: number) => string
   readonly now: () => number
+  /** Asked before a message is held: has its CA used up its share of the room? Throws SsmError `disk` when all is used up. */
+  readonly isHoldFull?: (ca: string, bytes: number) => boolean
 }
 
 /** Longest stored id and signer, characters. */
@@ -47,35 +65,81 @@ const EMPAID_LIMIT = 1024
 const SIGNER_LIMIT = 4096
 
 /** What the reference stores when there is no verified signer. */
-const NO_SIGNER = 'Not available.'
+export const NO_SIGNER = 'Not available.'
 
-export type Place = (opened: Opened, wire: Uint8Array, id: MessageId) => Promise<void>
+/** Where a message is now. `again`: it was there before. */
+export interface Placed {
+  readonly queue: keyof Elements
+  readonly name: string
+  readonly again: boolean
+}
+
+/**
+ * Puts one judged message where it belongs, exactly once: what was stored before is only named. `wire` is what came,
+ * byte for byte, and `id` what came with it: a message of the reject spool can be placed again with them.
+ */
+export type Place = (opened: Opened, wire: Uint8Array, id: MessageId) => Promise<Placed>
+
+type No = Extract<Opened, { verdict: 'hold' | 'no' }>
 
 /** Stores by verdict and logs what happened. */
-export function createPlace({ places, log, printable, now }: PlaceDeps): Place {
-  return async (opened, wire, id) => {
+export function createPlace(deps: PlaceDeps): Place {
+  const { ledger, log, printable } = deps
+  return async function place(opened, wire, id) {
     const empaid = printable(id, EMPAID_LIMIT)
-    if (opened.verdict === 'ok') {
-      const signer = printable(opened.signer.slash, SIGNER_LIMIT)
-      log.info('Valid signer: %s', opened.signer.slash)
-      const name = await places.incoming.add({ body: opened.plain.body, signer, empaid })
-      log.info('Message saved to incoming queue as %s', name)
-      return
+    const verdict = refuseFull(opened, wire, deps)
+    const identity = deps.identify(verdict, wire, empaid)
+    const queue = QUEUES[verdict.verdict]
+    const known = ledger.look(identity)
+    if (known !== undefined && known.what !== 'replay') {
+      const name = await known.name()
+      log.info('Message %s was already stored as %s.', id, name)
+      return { queue, name, again: true }
     }
-    const error = printable(errorField(opened), SIGNER_LIMIT)
-    if (opened.verdict === 'hold') {
-      const name = await places.held.add({ body: wire, empaid, error, ca: opened.ca ?? '', since: String(now()) })
-      log.warning('Message held as %s until trust data are fresh: %s', name, { message: error })
-      return
+    if (verdict.verdict !== 'ok') {
+      const name = await storeRefused(deps, verdict, wire, empaid, identity.key)
+      return { queue, name, again: false }
     }
-    sayRejected(log, opened, error)
-    const signer = opened.signer === undefined ? NO_SIGNER : printable(opened.signer.slash, SIGNER_LIMIT)
-    const name = await places.reject.add({ body: wire, signer, empaid, error })
-    log.info('Message saved to reject queue as %s', name)
+    if (known !== undefined && deps.replay === 'reject') return await place(replayed(verdict), wire, id)
+    if (known !== undefined) log.warning('Message %s has the signature of another one, and is stored all the same.', id)
+    log.info('Valid signer: %s', verdict.signer.slash)
+    const signer = printable(verdict.signer.slash, SIGNER_LIMIT)
+    const name = await ledger.store('incoming', { body: verdict.plain.body, signer, empaid }, identity.key)
+    log.info('Message saved to incoming queue as %s', name)
+    return { queue, name, again: false }
   }
 }
 
-function sayRejected(log: Logger, opened: Extract<Opened, { verdict: 'hold' | 'no' }>, error: string): void {
+const QUEUES = { ok: 'incoming', no: 'reject', hold: 'held' } as const
+
+/** A CA that has used up its share of the held ones must not stop those of the others: its own go to reject. */
+function refuseFull(opened: Opened, wire: Uint8Array, { isHoldFull }: PlaceDeps): Opened {
+  if (opened.verdict !== 'hold' || isHoldFull?.(opened.ca ?? '', wire.length) !== true) return opened
+  return { ...opened, verdict: 'no', detail: `${opened.detail}; too many messages of this CA are held already` }
+}
+
+function replayed({ signer }: Extract<Opened, { verdict: 'ok' }>): No {
+  return { verdict: 'no', reason: 'replayed', detail: 'the same signature came before under another id', signer }
+}
+
+/** Nothing may come between the caller's look and the store. */
+async function storeRefused(deps: PlaceDeps, opened: No, body: Uint8Array, empaid: string, key: MessageKey) {
+  const { ledger, log, printable } = deps
+  const error = printable(errorField(opened), SIGNER_LIMIT)
+  if (opened.verdict === 'hold') {
+    const element = { body, empaid, error, ca: opened.ca ?? '', since: String(deps.now()) }
+    const name = await ledger.store('held', element, key)
+    log.warning('Message held as %s until trust data are fresh: %s', name, { message: error })
+    return name
+  }
+  sayRejected(log, opened, error)
+  const signer = opened.signer === undefined ? NO_SIGNER : printable(opened.signer.slash, SIGNER_LIMIT)
+  const name = await ledger.store('reject', { body, signer, empaid, error }, key)
+  log.info('Message saved to reject queue as %s', name)
+  return name
+}
+
+function sayRejected(log: Logger, opened: No, error: string): void {
   const { class: kind } = REASONS[opened.reason]
   const detail = { message: opened.detail }
   if (kind === 'verify') log.error('Failed to verify message: %s', detail)

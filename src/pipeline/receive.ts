@@ -6,6 +6,7 @@ import { SsmError, messageOf } from '../errors.js'
 import type { Open, Opened } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Delivery, Subscriber } from '../transport/port.js'
+import { internalFault, isOurTrouble } from './judge.js'
 import type { Place } from './place.js'
 
 /** What the supervisor is told, and what it is asked. */
@@ -49,13 +50,23 @@ async function handle(delivery: Delivery, { open, place, log, onStored }: Receiv
   if (delivery.brokerId === undefined) log.info('Received message. ID = %s', delivery.id)
   else log.info('Received message. ID = %s, Argo ID = %s', delivery.id, delivery.brokerId)
   try {
-    await place(await judge(delivery, open), delivery.body, delivery.id)
+    await placeOrReject(delivery, await judge(delivery, open), place)
   } catch (error) {
     delivery.release()
     throw error
   }
   delivery.stored()
   onStored()
+}
+
+/** A bug of ours while placing must not make the message come again for ever: it goes to reject, as with opening. */
+async function placeOrReject({ body, id }: Delivery, opened: Opened, place: Place): Promise<void> {
+  try {
+    await place(opened, body, id)
+  } catch (error) {
+    if (isOurTrouble(error)) throw error
+    await place(internalFault(error), body, id)
+  }
 }
 
 /** A body that the transport cut for its size is never opened: what is kept of it goes to reject. */

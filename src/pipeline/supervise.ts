@@ -7,12 +7,14 @@ import type { Logger } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 import type { Subscriber, Transport } from '../transport/port.js'
 import { createComplaint } from './complaint.js'
-import { createBackoff, type Backoff } from './retry.js'
+import { RETRY, createBackoff, type Backoff } from './retry.js'
 import { isOurTrouble } from './judge.js'
 import type { ReceiveHooks } from './receive.js'
 
 export interface SuperviseDeps {
   readonly transport: Transport
+  /** Asked before each connection: are we able to store? Throws trouble of ours, which is waited for without connecting. */
+  readonly ready?: () => Promise<void>
   /** Receives until the subscriber ends. */
   readonly receive: (subscriber: Subscriber, hooks: ReceiveHooks) => Promise<void>
   /** The program's logger, and the one for connection and queues. */
@@ -22,12 +24,18 @@ export interface SuperviseDeps {
   readonly backoff?: Backoff
 }
 
+/** Trouble of ours is looked at again at least so often, ms: it costs nothing, and may be over. */
+const LOOK_AGAIN = 10_000
+
 /** Runs until `stop` fires; then drains and resolves. Throws only what is a fault of the configuration. */
 export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise<void> {
   const backoff = deps.backoff ?? createBackoff()
   const complain = createComplaint(deps.clock)
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
+    let wait = RETRY.ceiling
     try {
+      await deps.ready?.()
+      if (!isFirst && !stop.aborted) deps.programLog.info('Restarting SSM.')
       await once(deps, stop, () => {
         backoff.reset()
       })
@@ -38,15 +46,15 @@ export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise
           sayTrouble(deps, error, message)
         })
       }
+      if (isOurTrouble(error)) wait = LOOK_AGAIN
     }
     if (stop.aborted) return
     try {
-      await deps.clock.sleep(backoff.next(), stop)
+      await deps.clock.sleep(Math.min(backoff.next(), wait), stop)
     } catch (error) {
       if (isSsmError(error, 'aborted')) return
       throw error
     }
-    deps.programLog.info('Restarting SSM.')
   }
 }
 

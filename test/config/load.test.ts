@@ -122,6 +122,7 @@ test('a receiver that listens', (t) => {
     capath: '/d',
     checkCrls: true,
     crlPolicy: 'require',
+    holdKeep: 604_800_000,
     signingPolicy: 'auto',
     allowSha1: ['crls', 'messages'],
     allowWeak: [],
@@ -129,6 +130,29 @@ test('a receiver that listens', (t) => {
   assert.equal(config.messaging.maxMessageSize, 1.5 * 1024 * 1024)
   assert.deepEqual(config.logging, { logfile: '/l', level: 'INFO', console: true, format: 'json' })
   assert.deepEqual(config.daemon, { pidfile: '/p', detach: 'no' })
+})
+
+test('journal_keep: an age, and a number behind a comma', (t) => {
+  const load = (value: string) =>
+    loadReceiverConfig(written(t, RECEIVER.replace('[messaging]\n', `[messaging]\njournal_keep: ${value}\n`)), '/')
+  const day = 86_400_000
+  for (const [value, age, count] of [
+    ['7 d', 7 * day, 1_000_000],
+    ['36 h, 20000', 1.5 * day, 20_000],
+    ['1 d,1 000 000', day, 1_000_000],
+    ['1 d , 2_000_000', day, 2_000_000],
+  ] as const) {
+    assert.deepEqual(load(value).config.messaging.journalKeep, { age, count }, value)
+  }
+  for (const [value, words] of [
+    ['7 d, many', /'many' is not a whole number: write an age and a number, as in 7 d, 1000000/],
+    ['7 d, 10', /'10' is out of range: write a number from 1000 to 10000000/],
+    ['7 d, 1000, 2', /more than one comma/],
+    ['1000000', /begins with a bare number/],
+    ['5 min', /out of range: write one from 1 h to 366 d/],
+  ] as const) {
+    assert.throws(() => load(value), words, value)
+  }
 })
 
 test('urls: one or several, ports by scheme, TLS by scheme', (t) => {

@@ -4,9 +4,10 @@ import { SsmError } from '../../src/errors.js'
 import type { Dn, Open, Opened } from '../../src/message.js'
 import { judgeHeld } from '../../src/pipeline/held.js'
 import { createJudge, errorField } from '../../src/pipeline/judge.js'
-import { createPlace, type HeldElement, type Places } from '../../src/pipeline/place.js'
+import { createPlace, type HeldElement, type Ledger } from '../../src/pipeline/place.js'
 import { receive } from '../../src/pipeline/receive.js'
 import { supervise } from '../../src/pipeline/supervise.js'
+import { identify } from '../../src/spool/journal/identity.js'
 import type { Spool } from '../../src/spool/port.js'
 import type { Delivery, Subscriber, Transport } from '../../src/transport/port.js'
 import { createFastClock, MemoryLog, MemorySpool } from './doubles.js'
@@ -65,14 +66,16 @@ interface Stored {
 function createScene() {
   const log = new MemoryLog()
   const stored: Stored = { incoming: [], reject: [], held: [] }
-  const keep = (list: string[]) => ({
-    add: (element: { readonly body: Uint8Array; readonly error?: string }) => {
-      list.push(`${Buffer.from(element.body).toString()}${element.error === undefined ? '' : `: ${element.error}`}`)
+  const ledger: Ledger = {
+    look: () => undefined,
+    store: (queue, element) => {
+      const body = Buffer.from(element.body).toString()
+      stored[queue].push('error' in element ? `${body}: ${element.error}` : body)
       return Promise.resolve('00000000/name')
     },
-  })
-  const places: Places = { incoming: keep(stored.incoming), reject: keep(stored.reject), held: keep(stored.held) }
-  const place = createPlace({ places, log, printable: (text, limit) => text.slice(0, limit), now: () => 0 })
+  }
+  const printable = (text: string, limit: number) => text.slice(0, limit)
+  const place = createPlace({ ledger, identify, replay: 'store', log, printable, now: () => 0 })
   return { log, stored, place }
 }
 
@@ -183,8 +186,21 @@ test('held messages are judged again; those held too long are rejected with thei
       return claim === null ? null : { ...claim, read: () => Promise.resolve(elements.get(id)!) }
     },
   }
-  const left = await judgeHeld({ held, open, place, log, now: () => 1500, keep: 1000 }, new AbortController().signal)
+  const gone: string[] = []
+  const left = await judgeHeld(
+    {
+      held,
+      open,
+      place,
+      log,
+      now: () => 1500,
+      keep: 1000,
+      onLeft: ({ body }) => gone.push(Buffer.from(body).toString()),
+    },
+    new AbortController().signal,
+  )
   assert.equal(left, 2)
   assert.deepEqual(stored, { incoming: ['fine'], reject: ['hold: Failed to verify message: old'], held: [] })
   assert.deepEqual([...memory.elements.keys()], ['a'])
+  assert.deepEqual(gone.sort(), ['fine', 'hold'])
 })

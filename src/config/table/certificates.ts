@@ -49,6 +49,16 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
   },
   {
     section: 'certificates',
+    key: 'hold_keep',
+    who: 'receiver',
+    type: 'duration',
+    default: '7 d',
+    min: 60_000,
+    max: 366 * 24 * 3_600_000,
+    meaning: 'A message that was held so long, and still cannot be judged, is rejected.',
+  },
+  {
+    section: 'certificates',
     key: 'server_cert',
     who: 'sender',
     type: 'paths',

@@ -1,0 +1,150 @@
+/**
+ * What the receiver stores into: incoming, reject and held, with the journal that makes it once, and limits of room.
+ */
+import type { ReceiverConfig } from '../config/config.js'
+import { messageOf } from '../errors.js'
+import type { Logger } from '../observe/log.js'
+import { printable } from '../observe/printable.js'
+import type { Clock } from '../os/clock.js'
+import type { Disk } from '../os/disk.js'
+import { createDirectorySync, type DirectorySync } from '../os/durable.js'
+import { createPlace, type Elements, type HeldElement, type Place } from '../pipeline/place.js'
+import { createHeldQuota, type HeldQuota } from '../spool/held-quota.js'
+import { createExactlyOnce, type ExactlyOnce } from '../spool/journal/exactly-once.js'
+import { identify } from '../spool/journal/identity.js'
+import { createJournal } from '../spool/journal/journal.js'
+import { openOwnDirectory } from '../spool/own-directory.js'
+import { createRoom } from '../spool/room.js'
+import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
+
+const INCOMING = { body: 'binary', signer: 'string', empaid: 'string?' } as const
+const REJECT = { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' } as const
+const HELD = { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' } as const
+
+export interface ReceiverSpools {
+  /** Stores by verdict, once. Throws SsmError `disk` when there is no room. */
+  readonly place: Place
+  readonly held: SchemaQueue<typeof HELD>
+  /** A held message has found its place. */
+  onLeft(element: HeldElement): void
+  /** Has what a killed run left been dealt with? */
+  isRecovered(): boolean
+  /**
+   * Before each connection: ends what was begun, tidies, and looks whether there is room. Throws SsmError `disk` while we
+   * could not store.
+   */
+  ready(): Promise<void>
+}
+
+interface Queues {
+  readonly incoming: SchemaQueue<typeof INCOMING>
+  readonly reject: SchemaQueue<typeof REJECT>
+  readonly held: SchemaQueue<typeof HELD>
+}
+
+/** What all of it works with. */
+interface Tools {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly sync: DirectorySync
+  readonly log: Logger
+}
+
+/** Throws SsmError `configuration` when `.ssm` is not ours. */
+export function createReceiverSpools(
+  { messaging }: ReceiverConfig,
+  disk: Disk,
+  log: Logger,
+  clock: Clock,
+): ReceiverSpools {
+  const { path, maxSpoolMessages: maxMessages, minFreeSpace: minFree } = messaging
+  const tools = { disk, clock, sync: createDirectorySync(disk), log }
+  const queues = openQueues(path, tools)
+  const ledger = openLedger(messaging, queues, tools)
+  const quota = createHeldQuota()
+  const store = createStore(messaging.replay, counting(ledger, quota), quota, tools)
+  const count = async (): Promise<number> => (await queues.incoming.count()) + (await queues.reject.count())
+  const room = createRoom({ disk, clock, path, minFree, maxMessages, count })
+  let isRecovered = false
+  return {
+    held: queues.held,
+    async place(opened, wire, id) {
+      using _room = await room.enter(wire.length)
+      return await store(opened, wire, id)
+    },
+    onLeft: ({ ca, body }) => {
+      quota.left(ca, body.length)
+    },
+    isRecovered: () => isRecovered,
+    async ready() {
+      if (!isRecovered) {
+        await recover(ledger, log)
+        await quota.count(disk, queues.held.path, queues.held.ids())
+        isRecovered = true
+        await purge(queues, ledger, log)
+      }
+      await ledger.settle()
+      await room.assertAny()
+    },
+  }
+}
+
+function openQueues(path: string, shared: Tools): Queues {
+  return {
+    incoming: createSchemaQueue({ ...shared, path: `${path}/incoming`, schema: INCOMING }),
+    reject: createSchemaQueue({ ...shared, path: `${path}/reject`, schema: REJECT }),
+    held: createSchemaQueue({ ...shared, path: openOwnDirectory(shared.disk, path, 'held'), schema: HELD }),
+  }
+}
+
+function openLedger(
+  { path, journalKeep, duplicateWindow }: ReceiverConfig['messaging'],
+  queues: Queues,
+  tools: Tools,
+): ExactlyOnce<Elements> {
+  const onUnusable = (segment: string, error: { readonly message: string }): void => {
+    tools.log.warning('The journal %s is passed by: %s', segment, error)
+  }
+  const journal = createJournal({ ...tools, path, keep: journalKeep, duplicateWindow, onUnusable })
+  return createExactlyOnce<Elements>({ journal, queues, clock: tools.clock })
+}
+
+function createStore(
+  replay: 'store' | 'reject',
+  ledger: ExactlyOnce<Elements>,
+  quota: HeldQuota,
+  { log, clock }: Tools,
+): Place {
+  const isHoldFull = (ca: string, bytes: number): boolean => quota.isFull(ca, bytes)
+  return createPlace({ ledger, identify, replay, log, printable, now: () => clock.now(), isHoldFull })
+}
+
+function counting(ledger: ExactlyOnce<Elements>, quota: HeldQuota): ExactlyOnce<Elements> {
+  return {
+    ...ledger,
+    async store(queue, element, key) {
+      const name = await ledger.store(queue, element, key)
+      if ('ca' in element) quota.entered(element.ca, element.body.length)
+      return name
+    },
+  }
+}
+
+async function recover(ledger: ExactlyOnce<Elements>, log: Logger): Promise<void> {
+  const { finished, removed, remembered, damaged } = await ledger.recover()
+  log.debug('%s stored messages are remembered.', remembered)
+  if (finished > 0) log.info('Finished storing %s messages of a run that was killed.', finished)
+  if (removed > 0) log.info('Removed %s messages half-written by a run that was killed: they come again.', removed)
+  if (damaged > 0) log.warning('%s lines of the journal are damaged, and passed by.', damaged)
+}
+
+/** Trouble with purging is no reason not to receive: the disk may be full of what a purge would remove. */
+async function purge(queues: Queues, ledger: ExactlyOnce<Elements>, log: Logger): Promise<void> {
+  try {
+    await queues.incoming.purge({ listed: ledger.listed('incoming') })
+    await queues.reject.purge({ listed: ledger.listed('reject') })
+    await queues.held.purge({ listed: ledger.listed('held') })
+  } catch (error) {
+    log.warning('Tidying the spools failed: %s', { message: messageOf(error) })
+  }
+}
