@@ -79,6 +79,7 @@ export const REASONS = {
   'crl-outdated': { class: 'verify', words: 'the CRL of a CA of the path is outdated' },
   'crl-invalid': { class: 'verify', words: 'the CRL of a CA of the path is not usable' },
   'not-listed': { class: 'signer', words: 'the signer is not in the list of allowed DNs' },
+  banned: { class: 'other', words: 'the signer is banned by the list of DNs' },
   'not-utf8': { class: 'other', words: 'the content is not UTF-8 and `binary` is off' },
   replayed: { class: 'other', words: 'the same signature came before under another id' },
   internal: { class: 'other', words: 'a fault of this program while opening the message' },

@@ -5,7 +5,7 @@ import type { ReceiverCertificatesConfig } from '../config/config.js'
 import type { Log } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 import { createAuthorizePeer } from '../trust/authorize-peer.js'
-import { createDnListHolder } from '../trust/dn-list.js'
+import { createDnListHolder } from '../trust/dn-file.js'
 import type { DnList, TrustStore } from '../trust/port.js'
 import { createTrust, type LoadReport } from '../trust/trust-holder.js'
 import type { AuthorizePeer } from '../transport/listener/index.js'
@@ -20,13 +20,13 @@ export interface ReceiverTrust {
 
 /** Throws SsmError `configuration` or `no-trust` when there is nothing to begin with. */
 export async function createReceiverTrust(
-  { capath, allowSha1, allowWeak, crlPolicy, signingPolicy }: ReceiverCertificatesConfig,
+  { capath, allowSha1, allowWeak, crlPolicy, signingPolicy, dnWildcards }: ReceiverCertificatesConfig,
   dnFile: string,
   log: Log,
   clock: Clock,
 ): Promise<ReceiverTrust> {
   const top = log.named('ssmreceive')
-  const { holder: dns, warnings } = await createDnListHolder(dnFile)
+  const { holder: dns, warnings } = await createDnListHolder(dnFile, { wildcards: dnWildcards, clock })
   for (const message of warnings) top.warning('%s', { message })
   const trust = await createTrust({
     capath,

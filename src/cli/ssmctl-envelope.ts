@@ -12,7 +12,7 @@ import type { Reason } from '../message.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { loadCaDirectory } from '../trust/ca-directory.js'
-import { loadDnList } from '../trust/dn-list.js'
+import { loadDnList } from '../trust/dn-file.js'
 import { createTrustStore } from '../trust/store.js'
 import { type Ctl, readAll } from './ssmctl-process.js'
 
@@ -29,6 +29,7 @@ interface VerifyFlags extends Partial<PairFlags> {
   readonly capath: string
   readonly crls?: true
   readonly dns?: string
+  readonly dnWildcards?: true
   readonly allowSha1?: readonly string[]
   readonly allowWeak?: readonly string[]
 }
@@ -50,6 +51,11 @@ const allowSha1 = (): Option =>
   new Option('--allow-sha1 <where...>', 'accept SHA-1 all the same').choices(['certificates', 'crls', 'messages'])
 
 export function addEnvelopeVerbs(command: Command, ctl: Ctl): void {
+  addSigningVerbs(command, ctl)
+  addEncryptingVerbs(command, ctl)
+}
+
+function addSigningVerbs(command: Command, ctl: Ctl): void {
   command
     .command('sign')
     .description('Sign standard input as ssmsend does; the message goes to standard output.')
@@ -65,11 +71,15 @@ export function addEnvelopeVerbs(command: Command, ctl: Ctl): void {
     .requiredOption('--capath <dir>', 'the directory of trusted CAs')
     .option('--crls', 'require a current revocation list of every CA of the path')
     .option('--dns <file>', 'the list of allowed signers (default: every signer with a good path)')
+    .option('--dn-wildcards', 'lines of the list that end in /* allow all names below')
     .option('--certificate <file>', 'for messages that are encrypted: the certificate of the recipient')
     .option('--key <file>', 'and its private key')
     .addOption(allowSha1())
     .addOption(allowWeak())
     .action(ctl.action((flags: VerifyFlags) => verify(flags, ctl)))
+}
+
+function addEncryptingVerbs(command: Command, ctl: Ctl): void {
   command
     .command('encrypt')
     .description('Encrypt a signed message; each of the recipients can read it.')
@@ -150,7 +160,9 @@ async function verify(flags: VerifyFlags, ctl: Ctl): Promise<number> {
     allow3des: weak.includes('3des'),
     crls: flags.crls === true,
     clock: systemClock,
-    ...(flags.dns === undefined ? {} : { dns: (await loadDnList(path(flags.dns))).list }),
+    ...(flags.dns === undefined
+      ? {}
+      : { dns: (await loadDnList(path(flags.dns), { wildcards: flags.dnWildcards === true })).list }),
     ...(pair === undefined ? {} : { decryption: [loadPair(pair, ctl, weak)] }),
   })
   if (opened.verdict === 'ok') {

@@ -51,6 +51,7 @@ export interface ReceiverCertificatesConfig extends CertificatesConfig {
   readonly checkCrls: boolean
   readonly crlPolicy: 'hold' | 'require'
   readonly holdKeep: number
+  readonly dnWildcards: boolean
 }
 
 export interface MessagingConfig {

@@ -74,6 +74,7 @@ export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverCo
       checkCrls: values.need('boolean', 'certificates', 'check_crls'),
       crlPolicy: values.word('certificates', 'crl_policy', ['hold', 'require']),
       holdKeep: values.need('duration', 'certificates', 'hold_keep'),
+      dnWildcards: values.need('boolean', 'certificates', 'dn_wildcards'),
     },
     messaging: {
       ...messagingOf(values),

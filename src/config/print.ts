@@ -42,7 +42,11 @@ export function sampleConfig(program: Program): string {
 export function sampleDns(): string {
   return `${[
     ...wrapped(
-      'The signers whose messages ssmreceive accepts: one DN a line in the form that openssl prints with -nameopt compat, beginning with a slash. Lines with # and empty lines are ignored. The file is read again every ten minutes and on SIGHUP.',
+      'The signers whose messages ssmreceive accepts: one DN a line in the form that openssl prints with -nameopt compat, beginning with a slash, or as RFC 4514 writes it (CN=host,O=Site,C=UK). Lines with # and empty lines are ignored. The file is read again every ten minutes and on SIGHUP.',
+    ),
+    '#',
+    ...wrapped(
+      'A line that begins with ! bans a signer: its messages are dropped. Behind a tab, issuer=DN allows certificates of that CA only. A line that ends in /* stands for all names below it (to allow them, dn_wildcards). A list that allows nobody on purpose says so: # none, without anything else in the line.',
     ),
     '#',
     '# openssl x509 -in hostcert.pem -noout -subject -nameopt compat',

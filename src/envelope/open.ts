@@ -16,8 +16,8 @@ import type { AlgorithmPolicy, DigestName } from '../crypto/signature.js'
 import { contentOf } from '../crypto/smime.js'
 import { toCrlf } from '../crypto/text.js'
 import type { Open, Opened, Reason } from '../message.js'
-import { explainNotListed } from '../trust/dn-list.js'
-import type { DnList, TrustStore } from '../trust/port.js'
+import { explainNotListed, explainUnpoliced } from '../trust/dn-list.js'
+import type { DnList, DnStanding, TrustStore } from '../trust/port.js'
 import { createCertificateReader, type CertificateReader } from './certificates.js'
 import { isRefusal, refusing, takeApart, type SignedMessage } from './take-apart.js'
 
@@ -46,7 +46,11 @@ interface Verified {
   readonly certificate: Certificate
   readonly others: readonly Certificate[]
   readonly signer: SignerInfo
+  /** What the list says of it. */
+  readonly standing: DnStanding
 }
+
+const LISTED: DnStanding = { standing: 'listed' }
 
 /** Makes an Open. What it makes throws only for our own trouble (`no-trust`), or for a bug. */
 export function createOpen(settings: OpenSettings): Open {
@@ -80,13 +84,13 @@ function verify(message: SignedMessage, settings: OpenSettings, readCertificate:
   if (certificate === undefined) {
     return no('no-certificate', `the certificate of the signer is not among the ${ders.length} in the message`)
   }
-  const list = settings.dns()
-  if (list?.allows(certificate.subject) === false) {
-    return no('not-listed', `${explainNotListed(certificate.subject)} (not verified)`)
+  const standing = settings.dns()?.standing(certificate.subject, certificate.issuer) ?? LISTED
+  if (standing.standing === 'unlisted') {
+    return no('not-listed', explainNotListed(certificate.subject, standing, ' (not verified)'))
   }
   const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
   if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble
-  return { certificate, others: certificates.filter((each) => each !== certificate), signer }
+  return { certificate, others: certificates.filter((each) => each !== certificate), signer, standing }
 }
 
 /** Undefined when the signature fits. */
@@ -135,15 +139,23 @@ function digestOf(digest: DigestName, bytes: Buffer): Buffer {
   return createHash(digest).update(bytes).digest()
 }
 
-/** Undefined when the path is good. Otherwise nobody vouches for the name in the certificate: it is not given as signer. */
-function judgePath({ certificate, others }: Verified, settings: OpenSettings): No | undefined {
+/**
+ * Undefined when the path is good and the list stands to it. While the path is not good nobody vouches for the name in the
+ * certificate: it is not given as signer, and nobody is dropped as banned.
+ */
+function judgePath({ certificate, others, standing }: Verified, settings: OpenSettings): No | undefined {
   const verdict = settings.trust().judge(certificate, {
     candidates: others,
     at: settings.clock.now(),
     purpose: 'signer',
     crls: settings.crls,
   })
-  if (verdict.verdict === 'ok') return undefined
+  if (verdict.verdict === 'ok') {
+    if (standing.standing === 'banned')
+      return no('banned', `the signer is banned by the list of DNs: ${certificate.subject.slash}`, certificate)
+    if (standing.standing !== 'listed' || standing.subtree === undefined || verdict.policed === true) return undefined
+    return no('not-listed', explainUnpoliced(certificate.subject, standing.subtree), certificate)
+  }
   const { reason, detail, ca } = verdict
   return { verdict: verdict.verdict, reason, detail, ...(ca === undefined ? {} : { ca }) }
 }

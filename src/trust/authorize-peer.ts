@@ -4,7 +4,7 @@
 import { type Certificate, parseCertificate } from '../crypto/certificate.js'
 import { isSsmError } from '../errors.js'
 import type { Dn } from '../message.js'
-import { explainNotListed } from './dn-list.js'
+import { explainNotListed, explainUnpoliced } from './dn-list.js'
 import type { DnList, TrustStore } from './port.js'
 
 /** `detail` is for our log, not for the peer. */
@@ -43,7 +43,15 @@ export function createAuthorizePeer({
     const dn = peer.subject
     const verdict = trust.judge(peer, { candidates, at: now(), purpose: 'any', crls })
     if (verdict.verdict !== 'ok') return { ok: false, dn, detail: verdict.detail }
-    if (!dns.allows(dn)) return { ok: false, dn, detail: `not in the list of allowed DNs: ${explainNotListed(dn)}` }
+    const standing = dns.standing(dn, peer.issuer)
+    if (standing.standing === 'banned') return { ok: false, dn, detail: `banned by the list of DNs: ${dn.slash}` }
+    if (standing.standing === 'unlisted') {
+      return { ok: false, dn, detail: `not in the list of allowed DNs: ${explainNotListed(dn, standing)}` }
+    }
+    const { subtree } = standing
+    if (subtree !== undefined && verdict.policed !== true) {
+      return { ok: false, dn, detail: `not in the list of allowed DNs: ${explainUnpoliced(dn, subtree)}` }
+    }
     return { ok: true, dn }
   }
 }

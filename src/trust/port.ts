@@ -42,9 +42,17 @@ export interface TrustStore {
   judge(certificate: Certificate, options: JudgeOptions): TrustVerdict
 }
 
+/** What the list of signers says of a name. */
+export type DnStanding =
+  /** `subtree`: by this line only, which counts when an enforced signing policy grants the name. */
+  | { readonly standing: 'listed'; readonly subtree?: string }
+  | { readonly standing: 'banned' }
+  /** `why`: where it differs from what is listed, a sentence's end. */
+  | { readonly standing: 'unlisted'; readonly why?: string }
+
 /** The list of allowed signers. */
 export interface DnList {
   readonly size: number
-  /** Is this structured name allowed? */
-  allows(dn: Dn): boolean
+  /** Of a structured name and the issuer of its certificate. Throws SsmError `no-trust` when there is no list any more. */
+  standing(dn: Dn, issuer: Dn): DnStanding
 }

@@ -124,6 +124,7 @@ test('a receiver that listens', (t) => {
     crlPolicy: 'require',
     holdKeep: 604_800_000,
     signingPolicy: 'auto',
+    dnWildcards: false,
     allowSha1: ['crls', 'messages'],
     allowWeak: [],
   })

@@ -63,7 +63,7 @@ export function trustIn(ca: Certificate): TrustStore {
 
 export function listOf(...hosts: readonly TestHost[]): DnList {
   const keys = new Set(hosts.map((host) => host.certificate.subject.key))
-  return { size: keys.size, allows: (dn) => keys.has(dn.key) }
+  return { size: keys.size, standing: (dn) => ({ standing: keys.has(dn.key) ? 'listed' : 'unlisted' }) }
 }
 
 /** The reason of a refusal, or `ok`. */

@@ -21,7 +21,7 @@ export interface Difference {
 export type Differences = Readonly<Record<Which, readonly Difference[]>>
 
 /** We look at the list before the signature, and say so. */
-const withoutRemark = (line: string): string => line.replace(/ \(not verified\)$/, '')
+const withoutRemark = (line: string): string => line.replace(/ \(not verified\).*$/, '')
 
 function compared(differences: readonly Difference[], lines: readonly string[]) {
   const kindOf = (line: string) => differences.find((each) => each.line.test(line))?.kind

@@ -2,7 +2,7 @@
 import type { Certificate } from '../../crypto/certificate.js'
 import type { Crl } from '../../crypto/crl.js'
 import { loadCaDirectory, type CaSnapshot } from '../../trust/ca-directory.js'
-import { loadDnList } from '../../trust/dn-list.js'
+import { loadDnList } from '../../trust/dn-file.js'
 import type { TrustStore } from '../../trust/port.js'
 import { createTrustStore } from '../../trust/store.js'
 import { counted, dateText, failed, few, ok, warning, type Check, type Finding, type Subject } from './finding.js'
@@ -103,9 +103,16 @@ function judgeOwn(store: TrustStore, certificate: Certificate, candidates: reado
   return store.judge(certificate, { candidates, at, purpose: 'signer', crls: false })
 }
 
-async function checkDns({ dnFile }: Subject): Promise<readonly Finding[]> {
+async function checkDns(subject: Subject): Promise<readonly Finding[]> {
+  if (subject.role !== 'receiver') return []
   const about = 'DN list'
-  const { list, warnings } = await loadDnList(dnFile)
+  const { dnFile, config } = subject
+  const { list, bans, warnings } = await loadDnList(dnFile, { wildcards: config.certificates.dnWildcards })
   const bad = warnings.map((text) => warning(about, text, 'write it as /C=…/O=…/CN=…'))
-  return [ok(about, `${dnFile} allows ${counted(list.size, 'signer')}`), ...bad.slice(0, 10)]
+  const banned = bans === 0 ? '' : `, bans ${bans}`
+  const all =
+    list.size === 0
+      ? warning(about, `${dnFile} says # none: every message is rejected`, 'list the DNs of the senders')
+      : ok(about, `${dnFile} allows ${counted(list.size, 'signer')}${banned}`)
+  return [all, ...bad.slice(0, 10)]
 }

@@ -106,6 +106,15 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
   },
   {
     section: 'certificates',
+    key: 'dn_wildcards',
+    who: 'receiver',
+    type: 'boolean',
+    default: 'false',
+    meaning:
+      'May a line of the DN file that ends in /* allow all names below it? Only for CAs with an enforced signing policy.',
+  },
+  {
+    section: 'certificates',
     key: 'allow_sha1',
     who: 'both',
     type: 'choices',
