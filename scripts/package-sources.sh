@@ -1,22 +1,25 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # sets for the scripts that source it
 # Sourced by build-rpm.sh, build-deb.sh and build-container.sh. Sets: repository, version (as in package.json), target (where the
 # packages go), work (a temporary folder), SOURCE_DATE_EPOCH (the last commit, so that two builds give the same bytes).
-# Arguments: [--built] [DIR]; --built: `npm run build` was done, dist is as it should be.
+# Arguments: [--built] [--node] [DIR]; --built: `npm run build` was done, dist is as it should be.
 
 # shellcheck source=scripts/node-check.sh
 . "$(dirname -- "$0")/node-check.sh"
 
 built=no
-if [ "${1:-}" = --built ]; then
-  built=yes
+with_node=no # for build-deb.sh
+while :; do
+  case "${1:-}" in
+  --built) built=yes ;;
+  --node) with_node=yes ;;
+  -*)
+    echo "usage: sh $0 [--built] [--node] [DIR]" >&2
+    exit 64
+    ;;
+  *) break ;;
+  esac
   shift
-fi
-case "${1:-}" in
--*)
-  echo "usage: sh $0 [--built] [DIR]" >&2
-  exit 64
-  ;;
-esac
+done
 target=${1:-dist/packages}
 mkdir -p "$target"
 target=$(CDPATH='' cd -- "$target" && pwd -P)
@@ -30,7 +33,6 @@ umask 022
 
 version=$(node -p 'require("./package.json").version')
 # Debian and RPM put versions with ~ before those without.
-# shellcheck disable=SC2034 # for the script that sources this
 package_version=$(printf '%s' "$version" | sed 's/-/~/')
 
 work=$(mktemp -d)
