@@ -1,6 +1,6 @@
 /** The short form of `disk.ts`: each step fails once, with one of the errors by turns. */
 import { test, type TestContext } from 'node:test'
-import { hurryWaits } from '../kit/here.js'
+import { bendTime } from '../kit/bent-time.js'
 import { scratch } from '../kit/scratch.js'
 import { assertExact, reportText } from '../kit/trial.js'
 import { createBench, type Bench } from '../kit/bench.js'
@@ -9,7 +9,7 @@ import { failFor, failOnce, rest, shortWrites, stepsBelow } from './disk.js'
 const CODES = ['ENOSPC', 'EIO', 'EROFS'] as const
 
 async function underFault(t: TestContext, work: (bench: Bench) => Promise<void>): Promise<void> {
-  t.after(hurryWaits(50))
+  using _time = bendTime()
   await using bench = await createBench(scratch(t))
   await work(bench)
   await rest(bench)

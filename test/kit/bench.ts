@@ -17,15 +17,14 @@ export interface Bench extends AsyncDisposable {
 export interface BenchOptions {
   readonly events?: BrokerEvents
   readonly sections?: Parameters<Site['configure']>[0]
-  /** Where the programs find the broker, when something lies between. */
-  readonly port?: (broker: number) => Promise<number>
+  readonly heartBeat?: number
   /** Bytes of a message, about. */
   readonly size?: number
 }
 
 export async function createBench(dir: string, options: BenchOptions = {}): Promise<Bench> {
-  const broker = await startMiniBroker(options.events)
-  const site = createSite(dir, (await options.port?.(broker.port)) ?? broker.port)
+  const broker = await startMiniBroker(options.events, options.heartBeat)
+  const site = createSite(dir, broker.port)
   site.configure(options.sections)
   return {
     site,

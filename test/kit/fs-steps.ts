@@ -28,8 +28,8 @@ export interface Watcher {
   before?(step: Step): void
   /** At most so many bytes of a write; default all. */
   room?(step: Step): number
-  /** `done`: it succeeded. */
-  after?(step: Step, done: boolean): void
+  /** `done`: it succeeded; with `result` for what opens a file: its descriptor. */
+  after?(step: Step, done: boolean, result?: unknown): void
 }
 
 /** The functions as they were. */
@@ -168,11 +168,11 @@ function ask(shared: Shared, step: Step, args: readonly unknown[]): readonly unk
   }
 }
 
-function tell(shared: Shared, step: Step | undefined, done: boolean): void {
+function tell(shared: Shared, step: Step | undefined, done: boolean, result?: unknown): void {
   if (step === undefined) return
   shared.paused = true
   try {
-    shared.watcher.after?.(step, done)
+    shared.watcher.after?.(step, done, result)
   } finally {
     shared.paused = false
   }
@@ -195,7 +195,7 @@ function waiting(shared: Shared, kind: Kind, call: AnyFunction): AnyFunction {
       throw error
     }
     noteDescriptor(shared, kind, args, result)
-    tell(shared, step, true)
+    tell(shared, step, true, result)
     return result
   }
 }
@@ -214,7 +214,7 @@ function withCallback(shared: Shared, kind: Kind, call: AnyFunction): AnyFunctio
     call(...going.slice(0, -1), (error: unknown, ...results: unknown[]) => {
       const done = error === null || error === undefined
       if (done) noteDescriptor(shared, kind, args, results[0])
-      tell(shared, step, done)
+      tell(shared, step, done, results[0])
       callback(error, ...results)
     })
   }

@@ -4,7 +4,6 @@
  */
 import { EventEmitter } from 'node:events'
 import { rmSync } from 'node:fs'
-import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { ssmreceive } from '../../src/cli/ssmreceive.js'
 import { ssmsend } from '../../src/cli/ssmsend.js'
@@ -38,7 +37,17 @@ export function runHere(site: Site, name: Name): HereRun {
   return {
     ended,
     stop: () => {
-      program.emit('SIGTERM', 'SIGTERM')
+      // It may not listen yet: the signal waits for it.
+      const tell = (): void => {
+        clearInterval(timer)
+        if (program.listenerCount('SIGTERM') > 0) program.emit('SIGTERM', 'SIGTERM')
+        else timer = setInterval(tell, 5)
+      }
+      let timer: NodeJS.Timeout | undefined
+      tell()
+      void ended.finally(() => {
+        clearInterval(timer)
+      })
       return ended
     },
     output: () => output,
@@ -68,27 +77,14 @@ export function serveHere(site: Site): { stop(): Promise<void> } {
   }
 }
 
-/** Sends until nothing is left, as cron does, for at most a minute. */
+/** Far more than any fault here lasts. */
+const RUNS = 1000
+
+/** Sends until nothing is left, as cron does. */
 export async function sendHere(site: Site, left: () => number): Promise<void> {
-  const end = Date.now() + 60_000
-  while (left() > 0) {
+  for (let run = 0; left() > 0; run += 1) {
     const exit = await runHere(site, 'ssmsend').ended
-    if (Date.now() > end)
-      throw new Error(`exit ${exit}, ${left()} messages are left: ${site.log('ssmsend').slice(-2000)}`)
+    if (run > RUNS) throw new Error(`exit ${exit}, ${left()} messages are left: ${site.log('ssmsend').slice(-2000)}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-type Timers = Record<'setTimeout', (ms: number, value?: unknown, options?: object) => Promise<unknown>>
-
-/** Waits of a tenth of a second and more pass `times` as fast, in everything that sleeps through `os/clock`. Returns the end of it. */
-export function hurryWaits(times: number): () => void {
-  const timers = createRequire(import.meta.url)('node:timers/promises') as Timers
-  const real = timers.setTimeout
-  timers.setTimeout = (ms, value, options) => real(ms >= 100 ? ms / times : ms, value, options)
-  syncBuiltinESMExports()
-  return () => {
-    timers.setTimeout = real
-    syncBuiltinESMExports()
   }
 }

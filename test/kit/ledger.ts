@@ -21,6 +21,8 @@ export interface Balance {
 export interface Ledger {
   /** Adds so many new messages to an outgoing queue, as any producer does. */
   put(count: number): void
+  /** They were written before, by another ledger. */
+  assume(count: number): void
   /** Notes one arrival. */
   arrived(fields: Fields): void
   /** Takes all that lies in a queue with schema, as a consumer does, and notes it. Returns how many. */
@@ -70,6 +72,11 @@ export function createLedger({ outgoing, dn, size = 300 }: LedgerOptions): Ledge
         linkSync(`${name}.tmp`, name)
         unlinkSync(`${name}.tmp`)
       }
+      sent += count
+      missing += count
+    },
+    assume(count) {
+      while (counts.length < sent + count) counts = grown(counts)
       sent += count
       missing += count
     },

@@ -36,8 +36,8 @@ interface Consumer {
   readonly unacknowledged: Map<string, Message>
 }
 
-/** One queue, whatever the destination. Loopback, a free port. */
-export async function startMiniBroker(events: BrokerEvents = {}): Promise<MiniBroker> {
+/** One queue, whatever the destination. Loopback, a free port. `heartBeat`: ms in both directions, 0 for none. */
+export async function startMiniBroker(events: BrokerEvents = {}, heartBeat = 0): Promise<MiniBroker> {
   const queue = new MiniQueue(events)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -49,7 +49,7 @@ export async function startMiniBroker(events: BrokerEvents = {}): Promise<MiniBr
       sockets.delete(socket)
       queue.leave(socket)
     })
-    serve(socket, queue)
+    serve(socket, queue, heartBeat)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const cut = (): void => {
@@ -70,14 +70,15 @@ export async function startMiniBroker(events: BrokerEvents = {}): Promise<MiniBr
   }
 }
 
-function serve(socket: Socket, queue: MiniQueue): void {
+function serve(socket: Socket, queue: MiniQueue, heartBeat: number): void {
   const parser = createFrameParser(
     { ...HEAD_LIMITS, bodyBytes: 2 ** 28 },
     {
       frame: (frame) => {
         if (frame.command === 'CONNECT' || frame.command === 'STOMP') {
           parser.version = '1.2'
-          socket.write('CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0')
+          socket.write(`CONNECTED\nversion:1.2\nheart-beat:${heartBeat},${heartBeat}\n\n\0`)
+          if (heartBeat > 0) beat(socket, heartBeat)
         } else answer(socket, frame, queue)
       },
     },
@@ -89,6 +90,13 @@ function serve(socket: Socket, queue: MiniQueue): void {
       // Half a frame of a connection that was cut, or garbage: a broker hangs up.
       socket.destroy()
     }
+  })
+}
+
+function beat(socket: Socket, interval: number): void {
+  const timer = setInterval(() => socket.write('\n'), interval / 2)
+  socket.on('close', () => {
+    clearInterval(timer)
   })
 }
 

@@ -22,18 +22,23 @@ export interface RoughNetwork extends AsyncDisposable {
   readonly connections: () => number
   /** How many had their trouble. */
   readonly troubled: () => number
-  /** Bytes of the last connection, by direction. */
-  readonly last: () => Readonly<Record<Direction, number>>
+  /** Bytes of the last connection, by direction, and after how many of them a frame ended. */
+  readonly last: () => Readonly<Record<Direction, Passed>>
+}
+
+export interface Passed {
+  bytes: number
+  readonly ends: number[]
 }
 
 /** Leads to `port`. `trouble` is asked for each connection, from 0. */
 export async function startRoughNetwork(port: number, trouble: (n: number) => Trouble): Promise<RoughNetwork> {
   let connections = 0
   let troubled = 0
-  let last = { up: 0, down: 0 }
+  let last = nothingPassed()
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
-    const passed = { up: 0, down: 0 }
+    const passed = nothingPassed()
     last = passed
     const mine = trouble(connections++)
     const far = connect(port, '127.0.0.1')
@@ -68,19 +73,23 @@ interface Way {
   readonly to: Socket
   readonly direction: Direction
   readonly trouble: Trouble
-  readonly passed: Record<Direction, number>
+  readonly passed: Readonly<Record<Direction, Passed>>
   readonly happens: () => void
 }
+
+const nothingPassed = (): Record<Direction, Passed> => ({ up: { bytes: 0, ends: [] }, down: { bytes: 0, ends: [] } })
 
 function pass(way: Way): void {
   const { from, to, direction, trouble, passed } = way
   const concerned = trouble.direction === undefined || trouble.direction === direction
+  const mine = passed[direction]
   let over = false
   from.on('data', (chunk: Buffer) => {
     if (over) return
-    const room = concerned && STOPS[trouble.kind] !== undefined ? (trouble.after ?? 0) - passed[direction] : Infinity
+    const room = concerned && STOPS[trouble.kind] !== undefined ? (trouble.after ?? 0) - mine.bytes : Infinity
     const piece = chunk.length > room ? chunk.subarray(0, room) : chunk
-    passed[direction] += piece.length
+    for (let at = piece.indexOf(0); at >= 0; at = piece.indexOf(0, at + 1)) mine.ends.push(mine.bytes + at + 1)
+    mine.bytes += piece.length
     if (concerned) send(way, piece)
     else to.write(piece)
     if (chunk.length < room) return

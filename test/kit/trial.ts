@@ -144,6 +144,6 @@ export function startDying(site: Site, program: 'ssmsend' | 'ssmreceive', death?
 
 /** The promise. */
 export function assertExact(report: Report): void {
-  const { lost, altered } = report
-  assert.deepEqual({ lost, altered }, { lost: 0, altered: 0 }, reportText(report))
+  const { lost, doubled, altered } = report
+  assert.deepEqual({ lost, doubled, altered }, { lost: 0, doubled: 0, altered: 0 }, reportText(report))
 }
