@@ -1,6 +1,7 @@
 /**
  * `<path>/.ssm/`: everything of ours that is not the queue's. No implementation of directory queues looks at the name.
  */
+import { basename, dirname } from 'node:path'
 import { SsmError } from '../errors.js'
 import type { Disk } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
@@ -48,4 +49,13 @@ export function openOwnDirectory(disk: Disk, spool: string, folder?: string, use
   if (lookAt(disk, spool) === undefined) makeDirectories(disk, spool)
   const own = openPrivateDirectory(disk, `${spool}/${OWN_DIRECTORY}`, user)
   return folder === undefined ? own : openPrivateDirectory(disk, `${own}/${folder}`, user)
+}
+
+/**
+ * A directory of the spool and those above it, the spool itself last. A name is durable when all of these are: what
+ * made a directory has to fsync the one above as well, or a power cut may take it with all its content.
+ */
+export function upToSpool(path: string): readonly string[] {
+  const above = dirname(path)
+  return basename(above) === OWN_DIRECTORY ? [path, above, dirname(above)] : [path, above]
 }

@@ -19,6 +19,7 @@ import { createCommits } from './schema-commit.js'
 import { isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 import { PackedNames, createNameMaker, isElementName } from './names.js'
+import { upToSpool } from './own-directory.js'
 import type { PurgeLimits, PurgeReport, Spool } from './port.js'
 import type { Field, Fields, SchemaTypes } from './schema.js'
 import { encodeFields, resolveSchema } from './schema.js'
@@ -145,11 +146,21 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
   })
   const commits = createCommits(place, insertion)
   const claims = createSchemaClaims<S>({ ...place, fields, maxSize: options.maxSize })
-  let opened = false
+  let opening: Promise<unknown> | undefined
+
+  /** Once, by whoever comes first: the directories may have been made a moment ago, by a run that was killed. */
+  async function open(): Promise<void> {
+    openQueue(disk, top)
+    await Promise.all(upToSpool(top).map((directory) => sync.sync(directory)))
+  }
+
   async function stageFiles(item: Fields<S>, alsoName: boolean): Promise<string> {
     const files = encodeFields(fields, item)
-    if (!opened) openQueue(disk, top)
-    opened = true
+    opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    await opening
     const staged = await createStaged(place, pid)
     mine.add(staged)
     try {

@@ -13,6 +13,7 @@ import type { DirectorySync } from '../../os/durable.js'
 import { writeAll } from '../../os/durable.js'
 import { nextTurn } from '../../os/turn.js'
 import { lookAt, visitDirectory } from '../listing.js'
+import { upToSpool } from '../own-directory.js'
 import { MAX_LINE } from './record.js'
 
 const NAME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[1-9])?$/
@@ -106,7 +107,7 @@ export function createSegments(options: SegmentsOptions): Segments {
         onUnusable(`${folder}/${name}`, diskError(error, 'append to', `${folder}/${name}`))
       }
     }
-    await sync.sync(folder)
+    await Promise.all(upToSpool(folder).map((directory) => sync.sync(directory)))
     return current
   }
 
