@@ -1,5 +1,5 @@
 /**
- * The short form of `network.ts` in this process: every byte of the short directions, every 40th of the long ones (`npm run
+ * The short form of `network.ts` in this process: every byte of the short directions, every 60th of the long ones (`npm run
  * torture` takes every one). Back-off passes at once.
  */
 import { test, type TestContext } from 'node:test'
@@ -58,24 +58,27 @@ async function receive(
   }
 }
 
-for (const kind of ['cut', 'reset'] as const) {
-  test(`a sender whose connection is ${kind === 'cut' ? 'cut' : 'reset'} after N bytes`, async (t) => {
+for (const [kind, short, long] of [
+  ['cut', 1, 60],
+  ['reset', 5, 200],
+] as const) {
+  test(`a sender whose connection is ${kind} after N bytes`, async (t) => {
     await rough(t, 'sender', async ({ bench, way, sendAll }) => {
       const receiver = serveHere(bench.site)
       const trial = { ...bench, sendAll }
       const { up, down } = await measure(trial, way)
-      await troubleSender(trial, way, troublesAt(kind, 'down', numbersUpTo(down.bytes)))
-      await troubleSender(trial, way, troublesAt(kind, 'up', numbersUpTo(up.bytes, 40)))
+      await troubleSender(trial, way, troublesAt(kind, 'down', numbersUpTo(down.bytes, short)))
+      await troubleSender(trial, way, troublesAt(kind, 'up', numbersUpTo(up.bytes, long)))
       await rest(bench)
       await receiver.stop()
     })
   })
 
-  test(`a receiver whose connection is ${kind === 'cut' ? 'cut' : 'reset'} after N bytes`, async (t) => {
+  test(`a receiver whose connection is ${kind} after N bytes`, async (t) => {
     await rough(t, 'receiver', async (scene) => {
       // Up: CONNECT, SUBSCRIBE, ACK. Down: CONNECTED, MESSAGE.
-      await receive(scene, [...troublesAt(kind, 'up', numbersUpTo(300))])
-      await receive(scene, [...troublesAt(kind, 'down', numbersUpTo(4000, 40))])
+      await receive(scene, [...troublesAt(kind, 'up', numbersUpTo(300, short))])
+      await receive(scene, [...troublesAt(kind, 'down', numbersUpTo(4000, long))])
     })
   })
 }

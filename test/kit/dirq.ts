@@ -26,6 +26,8 @@ export interface PythonPeer {
   readonly pid: number
   /** The next line it prints. */
   line(): Promise<string>
+  /** The lines that it has printed and nobody has read; they are read then. */
+  readonly lines: () => readonly string[]
   /** Writes a line to it. */
   tell(line: string): void
   /** Resolves with all lines not yet read, when it has ended. Rejects when it failed. */
@@ -54,6 +56,7 @@ export function startPython(program: string, ...args: readonly string[]): Python
       const line = lines.shift()
       return line === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(line)
     },
+    lines: () => lines.splice(0),
     tell(line) {
       child.stdin.write(`${line}\n`)
     },

@@ -21,6 +21,8 @@ export interface Balance {
 export interface Ledger {
   /** Adds so many new messages to an outgoing queue, as any producer does. */
   put(count: number): void
+  /** Contents of so many new messages, for somebody else to add. */
+  bodies(count: number): readonly Buffer[]
   /** They were written before, by another ledger. */
   assume(count: number): void
   /** Notes one arrival. */
@@ -59,12 +61,17 @@ export function createLedger({ outgoing, dn, size = 300 }: LedgerOptions): Ledge
     if (n >= 0) counts[n] = Math.min(255, counts[n]! + 1)
   }
 
+  function assume(count: number): void {
+    while (counts.length < sent + count) counts = grown(counts)
+    sent += count
+    missing += count
+  }
+
   return {
     put(count) {
       const seconds = Math.floor(Date.now() / 1000)
       const folder = join(outgoing, (seconds - (seconds % 60)).toString(16).padStart(8, '0'))
       for (let n = sent; n < sent + count; n += 1) {
-        if (n >= counts.length) counts = grown(counts)
         const name = join(folder, `${seconds.toString(16)}${(n & 0xfffff).toString(16).padStart(5, '0')}a`)
         // Others may purge the folder while it is empty.
         mkdirSync(folder, { recursive: true })
@@ -72,13 +79,12 @@ export function createLedger({ outgoing, dn, size = 300 }: LedgerOptions): Ledge
         linkSync(`${name}.tmp`, name)
         unlinkSync(`${name}.tmp`)
       }
-      sent += count
-      missing += count
+      assume(count)
     },
-    assume(count) {
-      while (counts.length < sent + count) counts = grown(counts)
-      sent += count
-      missing += count
+    assume,
+    bodies(count) {
+      assume(count)
+      return Array.from({ length: count }, (_, n) => bodyOf(sent - count + n))
     },
     arrived,
     consume(queue) {

@@ -1,0 +1,112 @@
+/**
+ * One outgoing spool with two senders of ours and a producer of python-dirq that purges as well; one incoming spool with our
+ * receiver and a consumer of python-dirq. The three programs of ours are killed at any time, and started again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startPython } from '../kit/dirq.js'
+import { eventually, type Running } from '../kit/site.js'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Trial } from '../kit/trial.js'
+
+/** Adds what it is told, a line of base64 a message, and purges between; ends at the end of its input. */
+const PRODUCER = `
+import base64
+queue = QueueSimple(sys.argv[1])
+for number, line in enumerate(sys.stdin):
+    if line.strip() == 'end':
+        break
+    queue.add(base64.b64decode(line))
+    if number % 50 == 0:
+        queue.purge()
+say('done')
+`
+
+/** Takes elements of a queue {body, signer, empaid?} until the file STOP is there and the queue is empty; prints each in base64. */
+const CONSUMER = `
+import base64
+path, stop = sys.argv[1], sys.argv[2]
+queue = Queue(path, schema={'body': 'binary', 'signer': 'string', 'empaid': 'string?'})
+while True:
+    last = os.path.exists(stop)
+    taken = 0
+    for name in queue:
+        if not queue.lock(name):
+            continue
+        data = queue.get(name)
+        say(base64.b64encode(data['body']).decode(), base64.b64encode(data['signer'].encode()).decode())
+        queue.remove(name)
+        taken += 1
+    queue.purge()
+    if last and not taken:
+        break
+    time.sleep(0.02)
+`
+
+/** Two senders at once need this. */
+export const TWO_SENDERS = { sender: { messaging: { run_lock: false } } } as const
+
+export interface MixedOptions {
+  readonly seconds: number
+  /** Messages a second. */
+  readonly rate: number
+  readonly random: () => number
+}
+
+/** Works for so many seconds, with about one kill a second. The trial then settles. */
+export async function mix(trial: Trial, { seconds, rate, random }: MixedOptions): Promise<void> {
+  const { site, ledger, incoming } = trial
+  const stop = join(site.dir, 'stop')
+  const producer = startPython(PRODUCER, site.outgoing)
+  const consumer = startPython(CONSUMER, incoming, stop)
+  const starts: readonly (() => Running)[] = [
+    () => site.startSender(),
+    () => site.startSender(),
+    () => site.startReceiver(),
+  ]
+  const running = starts.map((start) => start())
+  const end = Date.now() + seconds * 1000
+  while (Date.now() < end) {
+    for (const body of ledger.bodies(Math.ceil(rate / 4))) producer.tell(body.toString('base64'))
+    await sleep(250)
+    await restart(trial, starts, running, random)
+  }
+  producer.tell('end')
+  await producer.ended()
+  for (const run of running) await run.stop()
+  await trial.sendAll()
+  const last = site.startReceiver()
+  try {
+    await eventually('the consumer has had all', () => countLines(consumer.lines, ledger) === 0, 120, 100)
+  } finally {
+    await last.stop()
+    writeFileSync(stop, '')
+  }
+  await consumer.ended()
+}
+
+/** A sender that has ended is started again, as cron does; now and then one of the three is killed. */
+async function restart(
+  { count }: Trial,
+  starts: readonly (() => Running)[],
+  running: Running[],
+  random: () => number,
+): Promise<void> {
+  for (const [n, start] of starts.entries()) {
+    const { child } = running[n]!
+    if (child.exitCode === null && child.signalCode === null) {
+      if (random() > 0.08) continue
+      await running[n]!.stop('SIGKILL')
+      count.kills += 1
+    }
+    running[n] = start()
+  }
+}
+
+function countLines(lines: () => readonly string[], ledger: Trial['ledger']): number {
+  for (const line of lines()) {
+    const [body = '', signer = ''] = line.split(' ')
+    ledger.arrived({ body: Buffer.from(body, 'base64'), signer: Buffer.from(signer, 'base64') })
+  }
+  return ledger.missing()
+}
