@@ -55,14 +55,20 @@ function readSubtrees(reader: DerReader | undefined): Der[] {
 
 /**
  * Does the certificate's every name keep to the constraints? undefined: yes; else the name that does not.
- * Throws SsmError `malformed` for names that cannot be read.
+ * Throws SsmError `malformed` for names that cannot be read, and when there are too many to compare.
  */
-export function forbiddenName(certificate: Certificate, constraints: NameConstraints): string | undefined {
+export function forbiddenName(
+  certificate: Certificate,
+  constraints: NameConstraints,
+  budget: { comparisons: number },
+): string | undefined {
   for (const name of namesOf(certificate)) {
     const ofKind = (base: Der): boolean => base.tag === name.tag
     const permitted = constraints.permitted.filter(ofKind)
     const excluded = constraints.excluded.filter(ofKind)
     if (permitted.length === 0 && excluded.length === 0) continue
+    budget.comparisons -= permitted.length + excluded.length
+    if (budget.comparisons < 0) throw malformed('the path', 'has too many names and name constraints to compare')
     const within = WITHIN.get(name.tag)
     const inside = (base: Der): boolean | undefined => within?.(name.value, base.value)
     // `undefined`, for a name or constraint that cannot be compared, counts against the name both times.

@@ -6,14 +6,22 @@ import { type AlgorithmPolicy, refusedKey } from '../crypto/signature.js'
 import { isSsmError } from '../errors.js'
 import { factsOf, USAGE } from './facts.js'
 import { forbiddenName } from './name-constraints.js'
-import type { Failure } from './path.js'
+import type { Budget, Failure } from './path.js'
 import { judgePolicies } from './policy-tree.js'
 import type { Purpose } from './port.js'
+
+export interface PathRules {
+  /** ms since the epoch. */
+  readonly at: number
+  readonly purpose: Purpose
+  readonly policy: AlgorithmPolicy
+  readonly budget: Budget
+}
 
 /** The rules of RFC 5280 section 6.1 for a path whose signatures hold. undefined: it keeps them. */
 export function judgePath(
   path: readonly Certificate[],
-  { at, purpose, policy }: { readonly at: number; readonly purpose: Purpose; readonly policy: AlgorithmPolicy },
+  { at, purpose, policy, budget }: PathRules,
 ): Failure | undefined {
   for (const [index, certificate] of path.entries()) {
     const failure =
@@ -21,7 +29,7 @@ export function judgePath(
       judgeExtensions(certificate) ??
       (index === path.length - 1 ? undefined : judgeHolder(certificate)) ??
       (index === 0 ? undefined : judgeIssuer(path, index)) ??
-      judgeNames(path, index)
+      judgeNames(path, index, budget)
     if (failure !== undefined) return failure
   }
   const [leaf] = path
@@ -95,14 +103,14 @@ function judgeIssuer(path: readonly Certificate[], index: number): Failure | und
 }
 
 /** Name constraints of path[index] over everything below it; self-issued intermediates are exempt (section 6.1.3). */
-function judgeNames(path: readonly Certificate[], index: number): Failure | undefined {
+function judgeNames(path: readonly Certificate[], index: number, budget: Budget): Failure | undefined {
   const certificate = path[index]
   const constraints = certificate === undefined ? undefined : factsOf(certificate).nameConstraints
   if (certificate === undefined || constraints === undefined) return undefined
   for (const [depth, below] of path.slice(0, index).entries()) {
     if (depth > 0 && factsOf(below).selfIssued) continue
     try {
-      const name = forbiddenName(below, constraints)
+      const name = forbiddenName(below, constraints, budget)
       if (name === undefined) continue
       const detail = `${certificate.subject.slash} may not speak for ${name} (name constraints)`
       return { reason: 'constraints', detail }

@@ -17,6 +17,8 @@ export interface Failure {
 const MAX_PATH = 16
 /** Most signatures one judgement may check, CRLs included: at two milliseconds for the largest keys, under half a second. */
 const MAX_SIGNATURES = 200
+/** Most comparisons of a name with a name constraint, about a microsecond each. */
+const MAX_COMPARISONS = 200_000
 /** Most reasons kept why paths came to nothing. */
 const MAX_FAILURES = 100
 /** Most extensions of a path one judgement may try. */
@@ -36,10 +38,11 @@ export interface Sources {
 export interface Budget {
   signatures: number
   steps: number
+  comparisons: number
 }
 
 export function createBudget(): Budget {
-  return { signatures: MAX_SIGNATURES, steps: MAX_STEPS }
+  return { signatures: MAX_SIGNATURES, steps: MAX_STEPS, comparisons: MAX_COMPARISONS }
 }
 
 export type VerifyLink = (child: Certificate, issuer: Certificate) => SignatureJudgement

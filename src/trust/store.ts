@@ -150,7 +150,12 @@ function judge(snapshot: Snapshot, leaf: Certificate, options: JudgeOptions, eff
   const search = new PathSearch({ ...snapshot.sources, candidates }, verify, options.at, effort.budget)
   let refusal: Refusal | undefined
   for (const path of search.paths(leaf)) {
-    const failure = judgePath(path, { at: options.at, purpose: options.purpose, policy: settings })
+    const failure = judgePath(path, {
+      at: options.at,
+      purpose: options.purpose,
+      policy: settings,
+      budget: effort.budget,
+    })
     const verdict = failure === undefined ? judgeFurther(snapshot, path, options, effort) : refuse(failure)
     if (verdict.verdict === 'ok') return verdict
     // Waiting may still make it good; among refusals the first path is the likeliest one.

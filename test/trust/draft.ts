@@ -122,6 +122,11 @@ function signed(tbs: Buffer, key: KeyObject, digest: CertificateDraft['digest'],
   return sequence(tbs, algorithm(key, digest), bitString(signature))
 }
 
+/** Signs a tbsCertificate or tbsCertList that was changed: what a CA of bad will could issue. */
+export function signAgain(tbs: Buffer, key: KeyObject): Buffer {
+  return signed(tbs, key, 'sha256', false)
+}
+
 function extensionDer({ id, critical = false, value }: Extension): Buffer {
   return sequence(oid(id), ...(critical ? [yes] : []), octetString(value))
 }
