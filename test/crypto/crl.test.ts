@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import * as pkijs from 'pkijs'
 import { parseCertificate } from '../../src/crypto/certificate.js'
 import { parseCrl } from '../../src/crypto/crl.js'
 import { element, sequence } from '../../src/crypto/der-write.js'
@@ -96,6 +97,25 @@ describe('parseCrl', () => {
     // Time of the processor, not of the clock: 70 ms here. A parser that makes a tree needs 2.5 s and 300 MB.
     assert.ok(user + system < 300_000, `${(user + system) / 1000} ms`)
     assert.ok(grown < 60_000_000, `${grown} bytes`)
+  })
+
+  it('reads what asn1js reads', () => {
+    const random = dice(11)
+    const serials = [...Array(300).keys()].map(() => {
+      const octets = [1 + random(0x7f), ...Array.from({ length: random(19) }, () => random(256))]
+      return Buffer.from(octets).toString('hex')
+    })
+    const entries = [...new Set(serials)].map((serial) => ({ serial, at: now - 1000 * random(1e6), ...(random(2) === 0 ? {} : { reason: 1 + random(6) }) })) // prettier-ignore
+    const bytes = issueCrl({ issuer: ca.issuer, revoked: entries, number: 300 })
+    const crl = parseCrl(bytes)
+    const theirs = pkijs.CertificateRevocationList.fromBER(bytes).revokedCertificates ?? []
+    assert.deepEqual([crl.size, theirs.length], [entries.length, entries.length])
+    for (const { userCertificate, revocationDate, crlEntryExtensions } of theirs) {
+      const [reason] = crlEntryExtensions?.extensions ?? []
+      const found = crl.find(Buffer.from(userCertificate.valueBlock.valueHexView).toString('hex'))
+      const expected = { at: revocationDate.value.getTime(), reason: reason === undefined ? 0 : Number(reason.extnValue.valueBlock.valueHexView[2]) } // prettier-ignore
+      assert.deepEqual(found, [expected])
+    }
   })
 
   it('reads what openssl reads', { skip: need('openssl') }, () => {

@@ -160,17 +160,22 @@ function somePolicies(random: Random): string[] {
   return [...new Set(Array.from({ length: 1 + random(2) }, () => pick(random, POLICIES)))]
 }
 
+const mapAny = (draft: Draft): void => {
+  anyMiddle(draft).more.push({ id: '2.5.29.33', value: sequence(sequence(oid('1.2.3.1'), oid('2.5.29.32.0'))) })
+}
+
 const policies: readonly Twist[] = [0, 1, 2, 3, 4, 5, 6, 7].map((round): Twist => ({
   what: `policies by chance ${round}`,
   apply: ({ certs, random }) => {
     for (const [index, { more }] of certs.entries()) {
-      if (random(8) > 0) more.push({ id: '2.5.29.32', value: sequence(...somePolicies(random).map(policy)) })
+      const asserts = random(8) > 0
+      if (asserts) more.push({ id: '2.5.29.32', value: sequence(...somePolicies(random).map(policy)) })
       if (index === 0 || index === certs.length - 1) continue
       const explicit = random(3) === 0 ? [element(0x80, Buffer.from([random(3)]))] : []
       const mapping = random(4) === 0 ? [element(0x81, Buffer.from([random(3)]))] : []
       if (explicit.length + mapping.length > 0) more.push({ id: '2.5.29.36', critical: true, value: sequence(...explicit, ...mapping) }) // prettier-ignore
       if (random(4) === 0) more.push({ id: '2.5.29.54', critical: true, value: integer(random(3)) })
-      if (random(3) === 0) {
+      if (asserts && random(3) === 0) {
         const pairs = Array.from({ length: 1 + random(2) }, () => sequence(oid(pick(random, POLICIES.slice(0, random(12) === 0 ? 4 : 3))), oid(pick(random, POLICIES.slice(0, 3))))) // prettier-ignore
         more.push({ id: '2.5.29.33', value: sequence(...pairs) })
       }
@@ -194,6 +199,7 @@ function insertSelfIssued({ certs, random }: Pick<Draft, 'certs' | 'random'>): v
 }
 
 export const TWISTS: readonly Twist[] = [
+  bad('a mapping of anyPolicy by a CA without policies', mapAny, 'Mappings of anyPolicy'),
   ...dates,
   ...signatures,
   ...names,
