@@ -55,7 +55,8 @@ const ROOMS: Readonly<Record<string, RoomRules>> = {
     values: ['os/clock', 'errors'],
     types: ['message', 'observe'],
     packages: ['@stomp/stompjs', 'ws', 'undici'],
-    node: ['net', 'tls', 'dns', 'dns/promises', 'stream', 'events', 'timers', 'crypto', 'buffer', 'util'],
+    // `http` for the CONNECT of a web proxy: its parser and limits, over a socket of ours.
+    node: ['net', 'tls', 'http', 'dns', 'dns/promises', 'stream', 'events', 'timers', 'crypto', 'buffer', 'util'],
   },
   config: { values: ['os', 'errors'], types: ['transport'], packages: [], node: ['path', 'buffer', 'net'] },
   // `message` for the table of reasons: how the error field of a reject begins is looked up there.

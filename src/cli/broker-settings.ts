@@ -7,9 +7,9 @@ import { createTlsMaterial } from './broker-trust.js'
 import type { HostPair } from './host-pair.js'
 
 /** The part of the settings that is about reaching the broker and being let in. */
-export type BrokerSettings = Pick<StompSettings, 'addresses' | 'tls' | 'login' | 'heartBeat'>
+export type BrokerSettings = Pick<StompSettings, 'addresses' | 'tls' | 'login' | 'heartBeat' | 'env'>
 
-/** `pair` and `env` are for TLS: our certificate, and where the system's CAs are. */
+/** `pair` and `env` are for TLS: our certificate, and where the system's CAs are; `env` names the proxy, too. */
 export function brokerSettings(
   broker: BrokerConfig,
   capath: string,
@@ -21,6 +21,7 @@ export function brokerSettings(
     addresses,
     tls: broker.useSsl ? createTlsMaterial(broker, capath, pair, env) : null,
     heartBeat,
+    env,
     ...(username === undefined || password === undefined ? {} : { login: { username, password } }),
   }
 }

@@ -33,17 +33,45 @@ const SYSTEM: Readonly<Record<string, SystemFailure>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'not-the-protocol', words: 'the broker offers only TLS versions before 1.2' },
 }
 
-/** TLS alerts by which a peer refuses our certificate (RFC 8446 section 6.2), as OpenSSL names them. */
-const ALERTS: readonly { readonly says: RegExp; readonly words: string }[] = [
-  { says: /UNKNOWN_CA/, words: 'the broker does not know the CA of our certificate' },
-  { says: /CERTIFICATE_EXPIRED/, words: 'the broker says that our certificate has expired' },
-  { says: /CERTIFICATE_REVOKED/, words: 'the broker says that our certificate is revoked' },
-  { says: /CERTIFICATE_REQUIRED/, words: 'the broker wants a client certificate' },
-  { says: /ACCESS_DENIED/, words: 'the broker does not let this certificate in' },
-  { says: /(?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_UNKNOWN/, words: 'the broker does not accept our certificate' },
+/** Stands for our DN. */
+const OWN = '{own}'
+
+/** TLS alerts by which a peer refuses our certificate (RFC 8446 section 6.2), as OpenSSL names them, and what to do. */
+const ALERTS: readonly { readonly says: RegExp; readonly words: string; readonly remedy: string }[] = [
+  {
+    says: /UNKNOWN_CA/,
+    words: 'the broker does not know the CA of our certificate',
+    remedy: `ask its operator to accept ${OWN} and the CA that issued it`,
+  },
+  {
+    says: /CERTIFICATE_EXPIRED/,
+    words: 'the broker says that our certificate has expired',
+    remedy: `renew ${OWN}, if it has; else ask its operator to look at the clock there`,
+  },
+  {
+    says: /CERTIFICATE_REVOKED/,
+    words: 'the broker says that our certificate is revoked',
+    remedy: `ask the CA of ${OWN} for a new one`,
+  },
+  {
+    says: /CERTIFICATE_REQUIRED/,
+    words: 'the broker wants a client certificate',
+    remedy: `ask its operator to accept ${OWN}`,
+  },
+  {
+    says: /ACCESS_DENIED/,
+    words: 'the broker does not let this certificate in',
+    remedy: `ask its operator to add ${OWN}`,
+  },
+  {
+    says: /(?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_UNKNOWN/,
+    words: 'the broker does not accept our certificate',
+    remedy: `ask its operator to accept ${OWN}`,
+  },
   {
     says: /HANDSHAKE_FAILURE/,
     words: 'the broker and we have no TLS algorithm in common, or it wants another certificate',
+    remedy: `ask its operator to accept ${OWN}`,
   },
 ]
 
@@ -52,7 +80,7 @@ export function judgeSocketError(error: unknown, where: string, own: string | nu
   const code = systemCode(error) ?? ''
   const alert = code.startsWith('ERR_SSL_') ? ALERTS.find(({ says }) => says.test(code)) : undefined
   if (alert !== undefined) {
-    const ask = own === null ? '' : `: ask its operator to accept ${own}`
+    const ask = own === null ? '' : `: ${alert.remedy.replace(OWN, own)}`
     return new SsmError('login-refused', `${where}: ${alert.words}${ask} (TLS alert ${code})`, { cause: error })
   }
   const known = Object.hasOwn(SYSTEM, code) ? SYSTEM[code] : undefined

@@ -8,6 +8,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { QueueSimple } from '../../src/index.js'
 import { testKey } from '../kit/ca.js'
+import { startFreezingProxy } from '../kit/connect-proxy.js'
 import { startFakeBroker, type FakeBroker, type Peer } from '../kit/fake-broker.js'
 import { startHoldingBroker } from '../kit/holding-broker.js'
 import { need } from '../kit/need.js'
@@ -167,3 +168,26 @@ describe('a sender that stays', () => {
 function signerOf(wire: string): string {
   return (/smime\.p7s"?\n\n([A-Za-z0-9+/=\n]+)\n--/.exec(wire)?.[1] ?? '').replaceAll('\n', '')
 }
+
+describe('a connection that is half-open', () => {
+  test('is found by both programs, and made again', { skip: need('rabbitmq') }, async (t) => {
+    await using broker = await startRabbitmq()
+    await using proxy = await startFreezingProxy(broker.port)
+    const { site, run } = watching(t, proxy.port, { broker: { heart_beat: '1 s' } })
+    await eventually('it watches', isWatching(site))
+    const receiver = site.startReceiver()
+    await eventually('it subscribed', () => site.log('ssmreceive').includes('Subscribing to'))
+    const producer = new QueueSimple(site.outgoing)
+    await producer.add('one\n')
+    await eventually('one arrived', () => site.countIncoming() === 1)
+    proxy.freeze()
+    await producer.add('two\n')
+    await eventually('both connected again', () => proxy.connections === 4)
+    await eventually('two arrived', () => site.countIncoming() >= 2)
+    const said = /WARNING - The connection ended: .*no heart-beat from the broker for 2000 ms/
+    assert.match(site.log('ssmsend'), said)
+    assert.match(site.log('ssmreceive'), said)
+    assert.deepEqual(await ended(run), [0, null, '', ''])
+    assert.equal((await receiver.stop()).code, 0)
+  })
+})

@@ -4,11 +4,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { toPem } from '../../src/crypto/pem.js'
+import { startConnectProxy } from '../kit/connect-proxy.js'
 import { need } from '../kit/need.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing, TEXT_KINDS } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
-import { createSite, eventually } from '../kit/site.js'
+import { createSite, eventually, startProgram } from '../kit/site.js'
 
 const COUNT = 200
 
@@ -43,6 +44,21 @@ test(`${COUNT} messages over wss, encrypted; then a wrong path`, { skip: need('r
   const got = site.incoming().map(({ body }) => body!.toString('base64'))
   assert.deepEqual(got.sort(), sent.map((body) => body.toString('base64')).sort())
   assert.deepEqual(site.reject(), [])
+
+  // Through a web proxy with a login, to a name that only the proxy can look up.
+  await using proxy = await startConnectProxy({ login: 'joe:s3cret' })
+  const url = `wss://other.example.org:${broker.webTlsPort}/ws`
+  site.configure({ both: { broker: { host: undefined, port: undefined, use_ssl: undefined, url } } })
+  const [more] = fillOutgoing(site.outgoing, 1, ['ascii'])
+  const env = { https_proxy: `http://joe:s3cret@127.0.0.1:${proxy.port}`, no_proxy: 'elsewhere.example.org' }
+  const proxied = startProgram('ssmreceive', ['-c', site.receiverCfg, '-d', site.dns, '--foreground'], { env })
+  const viaProxy = await startProgram('ssmsend', ['-c', site.senderCfg], { env }).ended
+  assert.equal(viaProxy.code, 0, viaProxy.stderr + site.log('ssmsend'))
+  await eventually('it arrived', () => site.countIncoming() > COUNT)
+  assert.equal((await proxied.stop()).code, 0)
+  assert.ok(site.incoming().some(({ body }) => body!.equals(more!)))
+  assert.deepEqual(new Set(proxy.requests.map(({ target }) => target)), new Set([url.slice(6, -3)]))
+  assert.doesNotMatch(site.log('ssmsend') + site.log('ssmreceive'), /s3cret/)
 
   site.configure(at('/nowhere'))
   fillOutgoing(site.outgoing, 1, TEXT_KINDS)

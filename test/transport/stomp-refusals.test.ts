@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ErrorCode } from '../../src/errors.js'
+import { judgeSocketError } from '../../src/transport/socket-error.js'
 import { judgeError, withoutTrace } from '../../src/transport/stomp/refusals.js'
 
 const FULL =
@@ -44,4 +45,25 @@ test('of a stack trace the words stay, a text without one stays as it is', () =>
   assert.equal(withoutTrace(trace('java.io.IOException', 'Full')), 'java.io.IOException: Full')
   assert.equal(withoutTrace(' at home\n'), 'at home')
   assert.equal(withoutTrace(''), '')
+})
+
+test('what to do is said: whom to ask for what, with our DN where it is about the certificate', () => {
+  const own = '/C=XX/O=Test/CN=h'
+  const certificate = "Access refused for user 'CN=h,O=Test,C=XX'\n"
+  const add = /the broker does not know this certificate: ask its operator to add \/C=XX\/O=Test\/CN=h \(/
+  assert.match(judgeError('Bad CONNECT', certificate, 'login-refused', own).message, add)
+  assert.match(judgeError(USER, USER, 'login-refused', own).message, add)
+  assert.match(judgeError('Bad CONNECT', certificate, 'login-refused').message, /ask its operator to add it/)
+  assert.match(judgeError('Bad CONNECT', "Access refused for user 'joe'\n", 'login-refused', own).message, /this login/)
+  const alert = (code: string): string => {
+    const error = Object.assign(new Error('alert'), { code: `ERR_SSL_TLSV1_ALERT_${code}` })
+    return judgeSocketError(error, 'h:1', own).message
+  }
+  assert.match(
+    alert('UNKNOWN_CA'),
+    /does not know the CA.*ask its operator to accept \/C=XX.* and the CA that issued it/,
+  )
+  assert.match(alert('CERTIFICATE_EXPIRED'), /has expired: renew \/C=XX/)
+  assert.match(alert('CERTIFICATE_REVOKED'), /ask the CA of \/C=XX.* for a new one/)
+  assert.match(alert('ACCESS_DENIED'), /ask its operator to add \/C=XX/)
 })

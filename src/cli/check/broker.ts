@@ -9,7 +9,7 @@ import { messageOf, systemCode } from '../../errors.js'
 import { filled, silentLogger } from '../../observe/create-log.js'
 import type { Logger } from '../../observe/log.js'
 import { systemClock } from '../../os/clock.js'
-import { probeStomp, stagesTo, type ProbeStep, type StompSettings } from '../../transport/index.js'
+import { probeStomp, proxyOf, stagesTo, type ProbeStep, type StompSettings } from '../../transport/index.js'
 import { brokerSettings } from '../broker-settings.js'
 import { livingHolder } from '../pidfile.js'
 import { failed, ok, unchecked, warning, type Check, type Finding, type Subject } from './finding.js'
@@ -51,7 +51,8 @@ async function checkAddress(
 ): Promise<readonly Finding[]> {
   const about = `broker ${address.host}:${address.port}`
   const findings: Finding[] = []
-  if (isIP(address.host) === 0) {
+  // Through a proxy it is the proxy that looks up the name.
+  if (isIP(address.host) === 0 && proxyOf(address, settings) === null) {
     const named = await checkName(about, address.host)
     findings.push(named)
     if (named.level === 'failed') return findings

@@ -7,12 +7,15 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { SsmError } from '../../errors.js'
 import type { TlsMaterial, TransportDeps } from '../port.js'
-import { describe, judgePeer, openTcp, ownName, peerCertificate, secure } from '../secure.js'
+import { viaText, type Proxy } from '../proxy.js'
+import { describe, judgePeer, ownName, peerCertificate, secure } from '../secure.js'
+import { openWay } from './dial.js'
 import { Session, type SessionUser } from './session.js'
 import {
   addressText,
   CONNECT_MS,
   KEPT_OF_OVERSIZED,
+  proxyOf,
   SCHEMES,
   schemeOf,
   type Address,
@@ -52,6 +55,11 @@ export function stagesTo(address: Address, settings: StompSettings): readonly Pr
   return PROBE_STAGES.filter((stage) => (stage !== 'tls' || tls) && (stage !== 'web' || web))
 }
 
+function connected(socket: Socket, { host, port }: Address, proxy: Proxy | null): ProbeStep {
+  const place = proxy === null ? (socket.remoteAddress ?? host) : host
+  return { stage: 'tcp', text: `connected to ${place}, port ${port}${viaText(proxy)}` }
+}
+
 /** Yields each stage that is passed; throws what a real connection would throw at the one that is not. */
 export async function* probeStomp(
   address: Address,
@@ -61,24 +69,25 @@ export async function* probeStomp(
   signal: AbortSignal,
 ): AsyncGenerator<ProbeStep, void, undefined> {
   const where = addressText(address)
-  const peer = { host: address.host, port: address.port, where }
   const { tls, web } = SCHEMES[schemeOf(address, settings)]
   const material = tls && settings.tls !== null ? await settings.tls() : null
-  const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s`)
+  const proxy = proxyOf(address, settings)
+  const late = () =>
+    new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${viaText(proxy)}`)
   const limit = { ms: CONNECT_MS, clock: deps.clock, signal, late }
-  let socket: Socket = await within(limit, (stop) => openTcp(peer, stop))
+  let socket: Socket = await within(limit, (stop) => openWay({ address, proxy, material }, stop))
   let session: Session | undefined
   try {
-    yield { stage: 'tcp', text: `connected to ${socket.remoteAddress ?? address.host}, port ${address.port}` }
+    yield connected(socket, address, proxy)
     if (material !== null) {
       const tcp = socket
-      const secured = await within(limit, (stop) => secure(tcp, peer, material, deps.log, stop))
+      const secured = await within(limit, (stop) => secure(tcp, { ...address, where }, material, deps.log, stop))
       socket = secured
       yield presented(secured, where, material, deps.clock.now())
     }
     const own = material === null ? null : ownName(material)
     const line = { socket, address, own, maxBody: KEPT_OF_OVERSIZED }
-    const stream: Duplex = web ? await within(limit, (stop) => upgrade(line, deps, stop)) : socket
+    const stream: Duplex = !web ? socket : await within(limit, (stop) => upgrade(line, deps, stop))
     if (web) yield { stage: 'web', text: `a WebSocket at ${where}` }
     const visitor = new Visitor()
     session = new Session({ stream, where, maxBody: KEPT_OF_OVERSIZED, ownName: own }, settings, deps, visitor)

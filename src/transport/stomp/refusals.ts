@@ -11,13 +11,22 @@ interface Refusal {
   readonly words: string
 }
 
+/** Stands for our DN, where it is known. */
+const OWN = '{own}'
+
 /** The first line that matches counts. */
 const REFUSALS: readonly Refusal[] = [
-  // RabbitMQ 3.10, seen: `Bad CONNECT` / `Access refused for user 'x'`; same for an unknown certificate user.
+  // RabbitMQ 3.10, seen: `Bad CONNECT` / `Access refused for user 'CN=h,O=Test,C=XX'`; ActiveMQ 5.17 below.
   {
-    says: /Access refused for user|Authentication failed|No user for client certificate/i,
+    says: /Access refused for user '[^']*=|No user for client certificate/i,
     code: 'login-refused',
-    words: 'the broker does not know this login or certificate: ask its operator to add it',
+    words: `the broker does not know this certificate: ask its operator to add ${OWN}`,
+  },
+  // RabbitMQ 3.10, seen: `Bad CONNECT` / `Access refused for user 'x'`.
+  {
+    says: /Access refused for user|Authentication failed/i,
+    code: 'login-refused',
+    words: 'the broker does not know this login: check username and password, or ask its operator to add it',
   },
   // RabbitMQ 3.10, seen: `Bad CONNECT` / `Virtual host '…' access denied`.
   {
@@ -94,9 +103,9 @@ const REFUSALS: readonly Refusal[] = [
 
 /**
  * Judges an ERROR frame. `otherwise` is the code when no line of the table fits: `message-refused` when the frame names
- * a receipt, else `connection-lost`.
+ * a receipt, else `connection-lost`. `own` is our DN when we showed a certificate, for the broker's operator.
  */
-export function judgeError(title: string, text: string, otherwise: ErrorCode): SsmError {
+export function judgeError(title: string, text: string, otherwise: ErrorCode, own: string | null = null): SsmError {
   const said = `${title}\n${text}`.slice(0, 4096)
   const refusal = REFUSALS.find(({ says }) => says.test(said))
   const words = withoutTrace(text)
@@ -104,7 +113,7 @@ export function judgeError(title: string, text: string, otherwise: ErrorCode): S
   const parts = words.endsWith(title) ? [words] : [title, words]
   const quoted = parts.filter((part) => part !== '').join(': ') || 'no reason'
   if (refusal === undefined) return new SsmError(otherwise, `the broker ended it with the error "${quoted}"`)
-  return new SsmError(refusal.code, `${refusal.words} (it said "${quoted}")`)
+  return new SsmError(refusal.code, `${refusal.words.replace(OWN, own ?? 'it')} (it said "${quoted}")`)
 }
 
 /** The body of an ERROR for people: ActiveMQ sends a Java stack trace along, whose first line has the words. */

@@ -300,12 +300,13 @@ export class Session {
     const title = frame.headers.get('message') ?? ''
     const text = frame.body.toString('utf8', 0, 4096)
     const receipt = frame.headers.get('receipt-id')
+    const { ownName } = this.#origin
     const unauthorised = /No user for client certificate: *(.*)/.exec(title)
     if (unauthorised === null) this.#deps.log.error('Error message received: %s', withoutTrace(text) || title)
     else this.#deps.log.error('The following certificate is not authorised: %s', unauthorised[1] ?? '')
-    if (receipt !== undefined) this.#user.refused(receipt, judgeError(title, text, 'message-refused'))
+    if (receipt !== undefined) this.#user.refused(receipt, judgeError(title, text, 'message-refused', ownName))
     // Both specifications: the broker closes after an ERROR. RabbitMQ does not always (seen after `Bad CONNECT`).
-    this.end(judgeError(title, text, this.#established ? 'connection-lost' : 'login-refused'))
+    this.end(judgeError(title, text, this.#established ? 'connection-lost' : 'login-refused', ownName))
   }
 
   #broken(error: SsmError): void {

@@ -8,6 +8,7 @@
  * never NACKs, and never reconnects by itself. It throws SsmError with the codes that the port names.
  */
 import type { TlsMaterial, Window } from '../port.js'
+import { proxyFor, type Env, type Proxy } from '../proxy.js'
 
 /** What lies below STOMP. */
 export const SCHEMES = {
@@ -34,6 +35,12 @@ export function schemeOf({ scheme }: Address, { tls }: Pick<StompSettings, 'tls'
   return scheme ?? (tls === null ? 'stomp' : 'stomp+ssl')
 }
 
+/** The proxy on the way to this address: for a WebSocket alone, as the environment has it. Throws SsmError `configuration`. */
+export function proxyOf(address: Address, settings: Pick<StompSettings, 'tls' | 'env'>): Proxy | null {
+  const { web, tls } = SCHEMES[schemeOf(address, settings)]
+  return web ? proxyFor({ host: address.host, port: address.port, tls }, settings.env ?? {}) : null
+}
+
 /** For sentences: `host:port`, or the URL of a WebSocket. */
 export function addressText({ host, port, scheme, path = '/' }: Address): string {
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -46,6 +53,8 @@ export interface StompSettings {
   /** Our side of TLS, read anew at each connection; null: no address has TLS. */
   readonly tls: (() => Promise<TlsMaterial>) | null
   readonly login?: { readonly username: string; readonly password: string }
+  /** Where the proxy for a WebSocket is looked up. Absent: there is none. */
+  readonly env?: Env
   readonly destination: string
   /** The name of a durable subscription to a topic: the broker keeps messages while nobody is subscribed. */
   readonly durable?: string

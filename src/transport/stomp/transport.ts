@@ -5,6 +5,7 @@ import { isSsmError, messageOf, SsmError } from '../../errors.js'
 import type { TlsMaterial, Transport, TransportDeps } from '../port.js'
 import { ownName } from '../secure.js'
 import { within } from '../within.js'
+import { viaText } from '../proxy.js'
 import { dial } from './dial.js'
 import { createHealth, type Health } from './health.js'
 import { StompPublisher } from './publisher.js'
@@ -13,6 +14,7 @@ import {
   addressText,
   CONNECT_MS,
   KEPT_OF_OVERSIZED,
+  proxyOf,
   SCHEMES,
   schemeOf,
   type Address,
@@ -77,10 +79,11 @@ async function openAddress(
   const scheme = schemeOf(address, settings)
   const material = SCHEMES[scheme].tls ? await tlsMaterial(settings) : null
   // ActiveMQ's plain port does not answer a TLS handshake (5.17, seen): it waits for the rest of a frame.
-  const doubt = material === null ? '' : ': is this the broker’s TLS port?'
+  const proxy = proxyOf(address, settings)
+  const doubt = material === null || proxy !== null ? viaText(proxy) : ': is this the broker’s TLS port?'
   const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${doubt}`)
   const stream = await within({ ms: CONNECT_MS, clock: deps.clock, signal, late }, (stop) =>
-    dial({ address, scheme, material, maxBody }, deps, stop),
+    dial({ address, scheme, material, maxBody, proxy }, deps, stop),
   )
   const origin = { stream, where, maxBody, ownName: material === null ? null : ownName(material) }
   const session = new Session(origin, settings, deps, user)

@@ -48,7 +48,10 @@ const ANSWERS: Readonly<Record<number, Answer>> = {
   401: { code: 'login-refused', words: 'it wants a login of HTTP, which we do not have: ask its operator' },
   403: { code: 'login-refused', words: 'it does not let us in: ask its operator' },
   404: { code: 'not-the-protocol', words: 'there is nothing at this path: check [broker] url (RabbitMQ: /ws)' },
-  407: { code: 'login-refused', words: 'a proxy is in between and wants a login: connect without it' },
+  407: {
+    code: 'login-refused',
+    words: 'a proxy is in between and wants a login: name it in the environment (https_proxy)',
+  },
   429: BEHIND,
   500: { code: 'unreachable', words: 'it has a fault: try later, or ask its operator' },
   502: BEHIND,
