@@ -13,6 +13,10 @@ import { createFlowWindow, type FlowWindow } from './window.js'
 
 /** So many refusals in a row without a success: it is not the messages. */
 const REFUSALS_IN_A_ROW = 3
+/** A sender that stays looks into the spool so often, whatever the hints say, ms. */
+export const SCAN_INTERVAL = 5000
+/** A pass that always finds more ends after this time, ms: there is other work, too. */
+const LONGEST_PASS = 60_000
 /** So many troubles with the spool in a row: it is not one element. */
 const TROUBLES_IN_A_ROW = 3
 /** Elements of other users that cannot be locked are each their own affair: a handful must not hold up those behind them. */
@@ -32,6 +36,8 @@ export class SendRun {
   readonly #suspects = new Suspects()
   /** Refused, still claimed: set aside at the next success, put back when there are too many. */
   readonly #refused: { readonly claim: Claim<Uint8Array>; readonly why: string }[] = []
+  /** Claimed, or being claimed. */
+  readonly #inHand = new Set<MessageId>()
   /** Bodies in memory: entered with the size known from the claim, before reading. */
   readonly #bodies: FlowWindow
   #troubles = 0
@@ -80,7 +86,7 @@ export class SendRun {
 
   /** The refused ones that are left stay in the spool. */
   async end(): Promise<void> {
-    for (const { claim } of this.#refused.splice(0)) await claim.release()
+    for (const { claim } of this.#refused.splice(0)) await this.#giveBack(claim.id, claim)
   }
 
   #isOver(): boolean {
@@ -97,27 +103,50 @@ export class SendRun {
   async #together(publisher: Publisher): Promise<void> {
     if (this.#isOver()) return
     const window = createFlowWindow({ messages: this.#deps.window.messages, bytes: Infinity })
+    const end = this.#deps.clock.monotonic() + LONGEST_PASS
+    const { left } = this.report
     try {
-      for await (const id of this.#deps.outgoing.ids()) {
-        if (this.#suspects.has(id) || this.#refused.some(({ claim }) => claim.id === id)) continue
-        await window.enter(0)
-        if (this.#isOver()) {
-          window.leave(0)
-          break
-        }
-        void this.#one(publisher, id, false).finally(() => {
-          window.leave(0)
-        })
-      }
+      do await this.#look(publisher, window)
+      while (this.report.left === left && (await this.#moreCame(window, end)))
     } finally {
       await window.idle()
     }
+  }
+
+  /** Everything that is in the spool now and not in our hands. */
+  async #look(publisher: Publisher, window: FlowWindow): Promise<void> {
+    for await (const id of this.#deps.outgoing.ids()) {
+      if (this.#inHand.has(id) || this.#suspects.has(id)) continue
+      await window.enter(0)
+      if (this.#isOver()) {
+        window.leave(0)
+        break
+      }
+      void this.#one(publisher, id, false).finally(() => {
+        window.leave(0)
+      })
+    }
+  }
+
+  /** Did something come while others are in flight? Answers when they are not any more. */
+  async #moreCame(window: FlowWindow, end: number): Promise<boolean> {
+    const { doorbell, clock } = this.#deps
+    if (doorbell === undefined) return false
+    const idle = new AbortController()
+    void window.idle().then(() => {
+      idle.abort()
+    })
+    // A microtask, so that an empty window is known to be one.
+    await Promise.resolve()
+    await doorbell.wait(SCAN_INTERVAL, idle.signal, this.#signals.stop)
+    return !idle.signal.aborted && !this.#isOver() && clock.monotonic() < end
   }
 
   /** One message from claim to removal. Never throws: what ends the round or the run is noted. */
   async #one(publisher: Publisher, id: MessageId, alone: boolean): Promise<void> {
     let claim: Claim<Uint8Array> | null = null
     let outcome: Outcome = 'skipped'
+    this.#inHand.add(id)
     try {
       claim = await this.#deps.outgoing.claim(id)
       if (claim === null) {
@@ -132,9 +161,14 @@ export class SendRun {
     } catch (error) {
       this.#leave(id, error)
     } finally {
-      if (outcome !== 'refused') await claim?.release().catch((error: unknown) => (this.#fatal ??= errorOf(error)))
+      if (outcome !== 'refused') await this.#giveBack(id, claim)
       this.#deps.onProgress?.(this.report)
     }
+  }
+
+  async #giveBack(id: MessageId, claim: Claim<Uint8Array> | null): Promise<void> {
+    await claim?.release().catch((error: unknown) => (this.#fatal ??= errorOf(error)))
+    this.#inHand.delete(id)
   }
 
   /** Trouble with one element leaves it and goes on; several in a row, or anything else, ends the run. */
@@ -150,10 +184,11 @@ export class SendRun {
     this.#fatal ??= errorOf(error)
   }
 
-  /** Was this not said in the last pass? */
+  /** Was this not said in this pass or the last one? */
   #isNews(what: string): boolean {
+    const isNew = !this.#said.has(what) && !this.#saidBefore.has(what)
     this.#said.add(what)
-    return !this.#saidBefore.has(what)
+    return isNew
   }
 
   async #carry(publisher: Publisher, claim: Claim<Uint8Array>, alone: boolean): Promise<Outcome> {
@@ -223,7 +258,7 @@ export class SendRun {
     this.#deps.log.warning('Message %s was refused: %s', claim.id, { message: why })
     this.#refused.push({ claim, why })
     if (this.#refused.length < REFUSALS_IN_A_ROW) return 'refused'
-    for (const refused of this.#refused.splice(0)) await refused.claim.release()
+    for (const refused of this.#refused.splice(0)) await this.#giveBack(refused.claim.id, refused.claim)
     throw new SsmError(
       'destination-refused',
       `the broker refused ${REFUSALS_IN_A_ROW} messages in a row, so it is not the messages; all stay. It said: ${why}`,
@@ -231,7 +266,13 @@ export class SendRun {
   }
 
   async #setAsideRefused(): Promise<void> {
-    for (const { claim, why } of this.#refused.splice(0)) await this.#setAside(claim, why)
+    for (let next = this.#refused.shift(); next !== undefined; next = this.#refused.shift()) {
+      try {
+        await this.#setAside(next.claim, next.why)
+      } finally {
+        await this.#giveBack(next.claim.id, next.claim)
+      }
+    }
   }
 
   async #setAside(claim: Claim<Uint8Array>, why: string, attempts = 1): Promise<void> {

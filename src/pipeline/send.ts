@@ -10,6 +10,7 @@ import type { Clock } from '../os/clock.js'
 import type { Claim, Spool } from '../spool/port.js'
 import type { Sent } from '../spool/sent.js'
 import type { Transport, Window } from '../transport/port.js'
+import type { Doorbell } from './doorbell.js'
 import { connectWithin } from './retry.js'
 import { SendRun } from './send-run.js'
 
@@ -25,6 +26,8 @@ export interface SendDeps {
   readonly window: Window
   readonly log: Logger
   readonly clock: Clock
+  /** Rung when something may have come: then it is taken while others are still in flight. Without it a pass is one look. */
+  readonly doorbell?: Doorbell
   /** Called after each message, with the numbers so far. Must not throw. */
   readonly onProgress?: (report: Readonly<SendReport>) => void
 }

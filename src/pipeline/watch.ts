@@ -9,7 +9,7 @@ import { createComplaint } from './complaint.js'
 import type { Doorbell } from './doorbell.js'
 import { createBackoff, RETRY, type Backoff } from './retry.js'
 import type { SendDeps, SendReport, SendSignals } from './send.js'
-import { SendRun } from './send-run.js'
+import { SCAN_INTERVAL, SendRun } from './send-run.js'
 
 export interface WatchDeps extends SendDeps {
   /** Rung when something may have changed in the spool. */
@@ -19,8 +19,6 @@ export interface WatchDeps extends SendDeps {
   readonly backoff?: Backoff
 }
 
-/** The spool is looked at so often, whatever the hints say, ms. */
-export const SCAN_INTERVAL = 5000
 /** A file that is being written by hand is looked at again after the second that it must be still, ms. */
 const LOOK_AGAIN = 1100
 /** So long after a hint there may be such files, ms. */

@@ -4,7 +4,8 @@ import { SsmError, isSsmError, type ErrorCode } from '../../src/errors.js'
 import type { Sealed } from '../../src/message.js'
 import { createDoorbell } from '../../src/pipeline/doorbell.js'
 import { createBackoff } from '../../src/pipeline/retry.js'
-import { sendForever, SCAN_INTERVAL, type WatchDeps } from '../../src/pipeline/watch.js'
+import { SCAN_INTERVAL } from '../../src/pipeline/send-run.js'
+import { sendForever, type WatchDeps } from '../../src/pipeline/watch.js'
 import type { Transport } from '../../src/transport/port.js'
 import { createFastClock, createScriptedTransport, MemoryLog, MemorySpool, type Script } from './doubles.js'
 
@@ -161,7 +162,7 @@ test('three refusals in a row put the three back, and it tries again later; noth
   const locked: number[] = []
   stopWhen(one, () => {
     locked.push(one.spool.locked.size)
-    open = one.clock.slept.length > 6
+    open = one.log.lines.some((line) => line.includes('in a row'))
     return one.spool.elements.size === 0
   })
   const report = await one.run()
@@ -258,4 +259,31 @@ test('stop ends it at any moment, and nothing stays locked', async () => {
     await one.run()
     assert.equal(one.spool.locked.size, 0)
   }
+})
+
+test('what comes while others are in flight goes at once, and nothing is taken twice', async () => {
+  let release = (): void => undefined
+  const held = new Promise<void>((resolve) => (release = resolve))
+  const asked: string[] = []
+  const one = scene(2, async (id) => {
+    asked.push(id)
+    if (id === 'm0000') await held
+    return {}
+  })
+  const doorbell = createDoorbell({ ...one.clock, sleep: (_ms, signal) => untilAborted(signal) })
+  const done = one.run({ doorbell })
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await turns()
+  for (const id of ['n1', 'n2']) {
+    one.spool.elements.set(id, Buffer.from('x'))
+    doorbell.ring()
+    await turns()
+    assert.equal(asked.at(-1), id, 'm0000 is still in flight')
+  }
+  release()
+  one.stop.abort()
+  const report = await done
+  assert.deepEqual([asked, report.sent, report.locked], [['m0000', 'm0001', 'n1', 'n2'], 4, 0])
 })
