@@ -72,6 +72,8 @@ export interface Ams extends Scene, AsyncDisposable {
   readonly requests: LoggedRequest[]
   /** How many requests of a route there were. */
   count(route: RouteName): number
+  /** How many requests of a route were under way at once, at most. */
+  peak(route: RouteName): number
   fault(rule: FaultRule): Fault
   clearFaults(): void
   /** Moves the server's clock on, in ms: deadlines pass without waiting. */
@@ -152,6 +154,8 @@ export async function startAms(options: AmsOptions = {}): Promise<Ams> {
   const faults = createFaults(random)
   const requests: LoggedRequest[] = []
   const sockets = new Set<Socket>()
+  const busy = new Map<RouteName | null, number>()
+  const peaks = new Map<RouteName | null, number>()
   const uses = new WeakMap<object, Use>()
   let connections = 0
 
@@ -178,8 +182,15 @@ export async function startAms(options: AmsOptions = {}): Promise<Ams> {
     }
     const body = await bodyOf(request)
     if (options.logBodies !== false) entry.body = body
-    if ((options.latency ?? 0) > 0) await sleep(options.latency)
-    await answer({ found, url, body, request, response, entry, rule })
+    const running = (busy.get(name) ?? 0) + 1
+    busy.set(name, running)
+    peaks.set(name, Math.max(running, peaks.get(name) ?? 0))
+    try {
+      if ((options.latency ?? 0) > 0) await sleep(options.latency)
+      await answer({ found, url, body, request, response, entry, rule })
+    } finally {
+      busy.set(name, (busy.get(name) ?? 1) - 1)
+    }
   }
 
   function logged(request: IncomingMessage, url: URL, route: RouteName | null, seen: Use) {
@@ -284,6 +295,7 @@ export async function startAms(options: AmsOptions = {}): Promise<Ams> {
       return outer.listening
     },
     count: (route: RouteName) => requests.filter((each) => each.route === route).length,
+    peak: (route: RouteName) => peaks.get(route) ?? 0,
     fault: (rule: FaultRule) => faults.add(rule),
     clearFaults: () => {
       faults.clear()

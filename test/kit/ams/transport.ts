@@ -1,5 +1,6 @@
 /** Our transport to the double, with the settings that the tests of both share. */
 import { createAmsTransport, type AmsSettings } from '../../../src/transport/ams/index.js'
+import { systemClock } from '../../../src/os/clock.js'
 import type { Transport } from '../../../src/transport/port.js'
 import { testDeps } from '../transport.js'
 import type { Ams } from './server.js'
@@ -30,4 +31,10 @@ export function amsTransport(
   deps = testDeps(),
 ): Transport {
   return createAmsTransport(amsSettings(ams, who, changes), deps)
+}
+
+/** Pauses pass in a hundredth of their time, and the limits of requests in a tenth: a busy machine must keep to those. */
+export function swiftDeps(): ReturnType<typeof testDeps> {
+  const sleep = (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / (ms < 10_000 ? 100 : 10), signal)
+  return { ...testDeps(), clock: { ...systemClock, sleep } }
 }
