@@ -2,12 +2,12 @@
  * `npm run bench`: how fast the real programs are, next to the limits of this machine measured in the same run. Look at
  * the ratios: the machine may be shared, and absolute figures drift.
  *
- *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq] [--json]
+ *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq,ams] [--json]
  *                       [--only many|single|growth] [--against DIR] [--backlogs 1000,10000,100000]
  *
  * `--against DIR`: a folder with checkouts of the Python SSM and what it needs (CONTRIBUTING.md); it is timed in each round
  * after ours, on the same broker. `many`: thousands of messages; `single`: start-up, latency, and one message of 10 MB. `growth`
- * (only when asked for): backlogs of several sizes.
+ * (only when asked for): backlogs of several sizes. `--broker ams` (when asked for): AMS with 50 ms to every request.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'

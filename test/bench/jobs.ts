@@ -8,6 +8,7 @@ import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
 import { createSite, eventually, freePort, type Sections, type Site } from '../kit/site.js'
 import { hasPythonSsm } from '../kit/python-ssm.js'
+import { throughAms } from './ams.js'
 import type { Figure } from './figures.js'
 import { rawBroker } from './limits.js'
 import { meter } from './meter.js'
@@ -26,7 +27,7 @@ function encrypting(site: Site, encrypted: boolean): { readonly sender: Sections
 }
 
 /** All waiting messages by one ssmsend. */
-async function timeSend(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
+export async function timeSend(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
   fillOutgoing(site.outgoing, count, ['ascii'])
   const start = performance.now()
   const running = site.startSender()
@@ -39,7 +40,7 @@ async function timeSend(site: Site, { count, encrypted }: Job, where: string): P
 }
 
 /** What waits at the broker by one ssmreceive. */
-async function timeReceive(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
+export async function timeReceive(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
   const start = performance.now()
   const running = site.startReceiver()
   const read = meter(running)
@@ -100,6 +101,7 @@ export async function growth(dir: string, backlogs: readonly number[]): Promise<
 /** By name, as `--broker` takes them. ActiveMQ with the whole compiler: its test kit starts fast instead. */
 export const JOBS: Readonly<Record<string, (job: Job) => Promise<Figure[]>>> = {
   listener: throughListener,
+  ams: throughAms,
   rabbitmq: (job) => throughBroker('RabbitMQ', job, () => startRabbitmq()),
   activemq: (job) =>
     throughBroker('ActiveMQ', job, () => startActivemq({ java: ['-XX:TieredStopAtLevel=4', '-Xmx512m'] })),

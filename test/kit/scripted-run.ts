@@ -143,7 +143,7 @@ export async function amsMiddle(site: Site, ca: string): Promise<Middle> {
   return {
     sections: {
       both: {
-        broker: { host: `localhost:${ams.port}`, port: undefined },
+        broker: { host: `localhost:${ams.port}`, port: undefined, ca },
         messaging: { destination: 'ssm', ams_project: 'accounting' },
       },
       sender: of('sender'),
