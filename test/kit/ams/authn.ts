@@ -12,7 +12,8 @@ import { toPem } from '../../../src/crypto/pem.js'
 import type { TestHost, TestPki } from '../ca.js'
 import { createFaults, faultAnswer, type Fault, type FaultRule } from './faults.js'
 import { encode } from './go-json.js'
-import { createRandom, type Ams, type ServerTls } from './server.js'
+import type { ServerTls } from './listening.js'
+import { createRandom, type Ams } from './server.js'
 
 export interface AuthnOptions {
   readonly tls: ServerTls
