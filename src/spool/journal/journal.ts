@@ -59,7 +59,7 @@ export interface Journal {
   /** Durable when it resolves. From then on `stored` must follow before the segment may go. */
   intend(intent: Intent): Promise<void>
   /** It is in its place. */
-  stored(intent: Intent, name: string): void
+  stored(intent: Intent, element: string): void
   /** It will never be in its place. */
   abandon(intent: Intent): void
   find(key: MessageKey, generated: boolean): Known | undefined
@@ -89,12 +89,14 @@ export function createJournal(options: JournalOptions): Journal {
   let searches = 0
   let searching: Promise<unknown> = Promise.resolve()
 
-  function remember({ key, time }: Intent, name: string): void {
+  function name({ key }: Intent, element: string): void {
     const ring = memory.rings[key.kind]
-    ring.add(key.content, name)
-    if (key.kind !== 's') return
-    ring.add(pairText(key), name)
-    memory.table.add(key, Math.floor(time / 1000))
+    ring.add(key.content, element)
+    if (key.kind === 's') ring.add(pairText(key), element)
+  }
+
+  function remember({ key, time }: Intent): void {
+    if (key.kind === 's') memory.table.add(key, Math.floor(time / 1000))
   }
 
   async function search(text: string): Promise<string> {
@@ -136,33 +138,15 @@ export function createJournal(options: JournalOptions): Journal {
     async load(staged) {
       memory = createMemory()
       counts.clear()
-      const intents = new Map<string, Intent>()
-      const directories = new Map<string, readonly [number, Intent['queue'], string]>()
-      let lines = 0
-      let damaged = 0
-      let last = 0
-      const visit = (name: string, line: string): void => {
-        if (line === '') return
-        const intent = parseRecord(line)
-        if (intent === undefined) {
-          damaged += 1
-          return
-        }
-        lines += 1
-        counts.set(name, (counts.get(name) ?? 0) + 1)
-        remember(intent, elementOf(intent))
-        last = Math.max(last, intent.time)
-        directories.set(`${intent.queue} ${intent.directory}`, [intent.time, intent.queue, intent.directory])
-        const id = `${intent.queue} ${intent.staged}`
-        if (staged.has(id)) intents.set(id, intent)
+      const reading = createReading(staged, remember)
+      for (const segment of await segments.names()) {
+        const before = reading.lines()
+        await segments.read(segment, reading.visit)
+        counts.set(segment, reading.lines() - before)
       }
-      for (const name of await segments.names()) {
-        await segments.read(name, (line) => {
-          visit(name, line)
-        })
-      }
-      const late = [...directories.values()].filter(([time]) => time >= last - LATE)
-      return { intents, late: late.map(([, queue, directory]) => [queue, directory] as const), lines, damaged }
+      // The last ones of a million: giving all of them their names would take as long again.
+      for (const intent of reading.newest()) name(intent, elementOf(intent))
+      return reading.result()
     },
     async intend(intent) {
       const segment = await segments.append(formatRecord(intent))
@@ -173,9 +157,10 @@ export function createJournal(options: JournalOptions): Journal {
       // A new day: what is too old may go. Trouble with it is no trouble of this message, and it is tried again.
       if (isNew) void tidy().catch(() => undefined)
     },
-    stored(intent, name) {
+    stored(intent, element) {
       pending.delete(`${intent.queue} ${intent.staged}`)
-      remember(intent, name)
+      remember(intent)
+      name(intent, element)
     },
     abandon(intent) {
       pending.delete(`${intent.queue} ${intent.staged}`)
@@ -195,4 +180,58 @@ export function createJournal(options: JournalOptions): Journal {
     },
     tidy,
   }
+}
+
+interface Reading {
+  readonly visit: (line: string) => void
+  lines(): number
+  /** Oldest first, of each class enough for its ring. */
+  newest(): readonly Intent[]
+  result(): Recovered
+}
+
+/** Collects what a million lines say, with as little work a line as possible. */
+function createReading(staged: ReadonlySet<string>, remember: (intent: Intent) => void): Reading {
+  const intents = new Map<string, Intent>()
+  const directories = new Map<string, Intent>()
+  const newest: Readonly<Record<KeyClass, Intent[]>> = { s: [], g: [], h: [] }
+  let lines = 0
+  let damaged = 0
+  let last: Intent | undefined
+  let latest = 0
+  const visit = (line: string): void => {
+    if (line === '') return
+    const intent = parseRecord(line)
+    if (intent === undefined) {
+      damaged += 1
+      return
+    }
+    const { queue, directory, time } = intent
+    lines += 1
+    remember(intent)
+    keepNewest(newest[intent.key.kind], intent)
+    if (time > latest) latest = time
+    if (last !== undefined && (last.queue !== queue || last.directory !== directory)) note(last)
+    last = intent
+    if (staged.size > 0 && staged.has(`${queue} ${intent.staged}`)) intents.set(`${queue} ${intent.staged}`, intent)
+  }
+  const note = (intent: Intent): void => {
+    directories.set(`${intent.queue} ${intent.directory}`, intent)
+  }
+  return {
+    visit,
+    lines: () => lines,
+    newest: () => Object.values(newest).flatMap((each) => each.slice(-RING)),
+    result() {
+      if (last !== undefined) note(last)
+      const late = [...directories.values()].filter(({ time }) => time >= latest - LATE)
+      return { intents, late: late.map(({ queue, directory }) => [queue, directory] as const), lines, damaged }
+    },
+  }
+}
+
+/** Cuts off the old half only now and then. */
+function keepNewest(list: Intent[], intent: Intent): void {
+  list.push(intent)
+  if (list.length >= 4 * RING) list.splice(0, list.length - RING)
 }

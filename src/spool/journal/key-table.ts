@@ -195,7 +195,8 @@ export class KeyTable {
     if (known !== undefined) return known
     const number = this.#freeNumbers.pop() ?? (this.#numbers < MAX_SIGNERS ? this.#numbers++ : 0)
     const signer = { number, count: 0, oldest: NONE, newest: NONE }
-    this.#signers.set(name, signer)
+    // A copy: the name may be a piece of a megabyte of journal, which it would keep in memory.
+    this.#signers.set(Buffer.from(name, 'latin1').toString('latin1'), signer)
     return signer
   }
 

@@ -39,8 +39,11 @@ export interface Intent {
   readonly time: number
 }
 
-const LINE =
-  /^J1 ([0-9a-f]{12}) ([irh]) ([sgh]) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{8}) ([0-9a-f]{14}\.[0-9]{1,10}\.ssm) ([0-9a-f]{8})$/
+/** The fields before the staged name, at fixed places. */
+const HEAD = /^J1 [0-9a-f]{12} [irh] [sgh] [0-9a-f]{16} [0-9a-f]{16} [0-9a-f]{16} [0-9a-f]{8} $/
+const HEAD_LENGTH = 80
+const STAGED = /^[0-9a-f]{14}\.[0-9]{1,10}\.ssm$/
+const CHECK_LENGTH = 9
 /** Longer ones are not ours. */
 export const MAX_LINE = 256
 /** Where signature and content stand in a line, as one string: for searching. */
@@ -60,20 +63,25 @@ export function formatRecord({ key, queue, staged, directory, time }: Intent): s
   return `${text} ${checkOf(text)}\n`
 }
 
-/** undefined: torn, damaged, or not ours. */
+/** undefined: torn, damaged, or not ours. By places, because a million lines are read at a start. */
 export function parseRecord(line: string): Intent | undefined {
-  const match = line.length > MAX_LINE ? null : LINE.exec(line)
-  if (match === null) return undefined
-  const [, time = '', queue, kind, signer = '', signature = '', content = '', directory = '', staged = '', check] =
-    match
-  if (check !== checkOf(line.slice(0, -9))) return undefined
+  if (line.length < HEAD_LENGTH + CHECK_LENGTH || line.length > MAX_LINE) return undefined
+  const end = line.length - CHECK_LENGTH
+  if (line.slice(end) !== ` ${checkOf(line.slice(0, end))}` || !HEAD.test(line.slice(0, HEAD_LENGTH))) return undefined
+  const staged = line.slice(HEAD_LENGTH, end)
+  if (!STAGED.test(staged)) return undefined
   return {
-    // The casts: the pattern lets no other letters pass.
-    key: { kind: kind as KeyClass, signer, signature, content },
-    queue: queue as QueueCode,
+    key: {
+      // The casts, here and below: the pattern lets no other letters pass.
+      kind: line.charAt(18) as KeyClass,
+      signer: line.slice(20, 36),
+      signature: line.slice(37, 53),
+      content: line.slice(54, 70),
+    },
+    queue: line.charAt(16) as QueueCode,
     staged,
-    directory,
-    time: Number.parseInt(time, 16),
+    directory: line.slice(71, 79),
+    time: Number.parseInt(line.slice(3, 15), 16),
   }
 }
 
