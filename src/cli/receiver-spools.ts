@@ -8,12 +8,13 @@ import { printable } from '../observe/printable.js'
 import type { Clock } from '../os/clock.js'
 import type { Disk } from '../os/disk.js'
 import { createDirectorySync, type DirectorySync } from '../os/durable.js'
-import { createPlace, type Elements, type HeldElement, type Place } from '../pipeline/place.js'
+import { NO_SIGNER, createPlace, type Elements, type HeldElement, type Place } from '../pipeline/place.js'
 import { createHeldQuota, type HeldQuota } from '../spool/held-quota.js'
 import { createExactlyOnce, type ExactlyOnce } from '../spool/journal/exactly-once.js'
 import { identify } from '../spool/journal/identity.js'
 import { createJournal } from '../spool/journal/journal.js'
 import { openOwnDirectory } from '../spool/own-directory.js'
+import { createRejectLimits, type Sweep } from '../spool/reject-limits.js'
 import { createRoom } from '../spool/room.js'
 import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
 
@@ -25,6 +26,8 @@ export interface ReceiverSpools {
   /** Stores by verdict, once. Throws SsmError `disk` when there is no room. */
   readonly place: Place
   readonly held: SchemaQueue<typeof HELD>
+  /** Keeps reject within its limits; says in the log what was removed, or why it could not be. */
+  tidy(): Promise<void>
   /** A held message has found its place. */
   onLeft(element: HeldElement): void
   /** Has what a killed run left been dealt with? */
@@ -64,14 +67,17 @@ export function createReceiverSpools(
   const quota = createHeldQuota()
   const store = createStore(messaging.replay, counting(ledger, quota), quota, tools)
   const count = async (): Promise<number> => (await queues.incoming.count()) + (await queues.reject.count())
+  const limits = openLimits(messaging, queues, tools)
   const room = createRoom({ disk, clock, path, minFree, maxMessages, count })
   let isRecovered = false
   return {
     held: queues.held,
     async place(opened, wire, id) {
       using _room = await room.enter(wire.length)
+      if (opened.verdict === 'no') await limits.makeRoom(wire.length)
       return await store(opened, wire, id)
     },
+    tidy: () => limits.sweep(),
     onLeft: ({ ca, body }) => {
       quota.left(ca, body.length)
     },
@@ -109,6 +115,32 @@ function openLedger(
   return createExactlyOnce<Elements>({ journal, queues, clock: tools.clock })
 }
 
+/** The limits of reject. Trouble with them is no reason not to receive: it is said, and tried again. */
+function openLimits(
+  { rejectKeep: keep, rejectMaxBytes: maxBytes }: ReceiverConfig['messaging'],
+  { reject: queue }: Queues,
+  { disk, clock, log }: Tools,
+): { makeRoom(bytes: number): Promise<void>; sweep(): Promise<void> } {
+  const isVerified = (signer: string): boolean => signer !== NO_SIGNER && signer !== ''
+  const limits = createRejectLimits({ queue, disk, clock, keep, maxBytes, isVerified })
+  const said = async (sweeping: Promise<Sweep | undefined>): Promise<void> => {
+    try {
+      const { old, unverified, verified, bytes } = (await sweeping) ?? { old: 0, unverified: 0, verified: 0, bytes: 0 }
+      if (old > 0) log.info('Removed %s rejected messages that are older than reject_keep.', old)
+      if (unverified + verified === 0) return
+      log.warning(
+        'Removed the %s oldest rejected messages, %s of them with a verified signer, for reject_max_bytes: %s bytes are left.',
+        unverified + verified,
+        verified,
+        bytes,
+      )
+    } catch (error) {
+      log.warning('Tidying the spools failed: %s', { message: messageOf(error) })
+    }
+  }
+  return { makeRoom: (bytes) => said(limits.makeRoom(bytes)), sweep: () => said(limits.sweep()) }
+}
+
 function createStore(
   replay: 'store' | 'reject',
   ledger: ExactlyOnce<Elements>,
@@ -143,7 +175,8 @@ async function purge(queues: Queues, ledger: ExactlyOnce<Elements>, log: Logger)
   try {
     await queues.incoming.purge({ listed: ledger.listed('incoming') })
     await queues.reject.purge({ listed: ledger.listed('reject') })
-    await queues.held.purge({ listed: ledger.listed('held') })
+    // Nobody but a receiver locks anything there, and the one that did is gone.
+    await queues.held.purge({ listed: ledger.listed('held'), maxLock: 0.001 })
   } catch (error) {
     log.warning('Tidying the spools failed: %s', { message: messageOf(error) })
   }

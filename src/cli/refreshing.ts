@@ -11,12 +11,12 @@ import type { Receiver } from './wire-receiver.js'
 const REFRESH_INTERVAL = 600_000
 
 export interface Refreshing extends AsyncDisposable {
-  /** Judges the held messages without reading anything again: at the start. */
+  /** Judges the held messages and tidies, without reading anything again: at the start. */
   judgeHeld(): void
 }
 
 export async function createRefreshing(
-  receiver: Pick<Receiver, 'reload' | 'judgeHeld' | 'watch'>,
+  receiver: Pick<Receiver, 'reload' | 'judgeHeld' | 'tidy' | 'watch'>,
   log: Log,
   program: Program,
   stop: AbortSignal,
@@ -40,6 +40,7 @@ export async function createRefreshing(
     } catch (error) {
       top.error('The held messages stay held for now: %s', { message: messageOf(error) })
     }
+    await receiver.tidy()
   }
   // One after the other: two hints in a row must not read half of each other's snapshot.
   const next = (): void => {

@@ -35,6 +35,8 @@ export interface Receiver extends AsyncDisposable {
   readonly place: Place
   /** Before each connection: recovery, tidying, room. Throws SsmError `disk` while we could not store. */
   ready(): Promise<void>
+  /** Keeps reject within its limits. Never throws. */
+  tidy(): Promise<void>
   /** Has what a killed run left been dealt with? Nothing is judged before. */
   isRecovered(): boolean
   /** Reads DNs, CA directory and host certificate again. Never throws for what stays in use. */
@@ -69,6 +71,7 @@ export async function wireReceiver(
     open,
     place: spools.place,
     ready: () => spools.ready(),
+    tidy: () => spools.tidy(),
     isRecovered: () => spools.isRecovered(),
     async reload() {
       await pair.reload()

@@ -83,6 +83,10 @@ export interface StoringConfig {
   readonly maxSpoolMessages: number
   /** 0: off. */
   readonly minFreeSpace: number
+  /** ms. */
+  readonly rejectKeep?: number
+  /** 0: no limit. */
+  readonly rejectMaxBytes: number
 }
 
 export interface ReceiverMessagingConfig extends MessagingConfig, StoringConfig {

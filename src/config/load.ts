@@ -198,6 +198,8 @@ function storingOf(values: Values): StoringConfig {
     journalKeep: { age, count },
     maxSpoolMessages: values.need('integer', 'messaging', 'max_spool_messages'),
     minFreeSpace: values.need('size', 'messaging', 'min_free_space'),
+    ...optional('rejectKeep', values.find('duration', 'messaging', 'reject_keep')),
+    rejectMaxBytes: values.need('size', 'messaging', 'reject_max_bytes'),
   }
 }
 

@@ -87,24 +87,24 @@ export function createPlace(deps: PlaceDeps): Place {
   const { ledger, log, printable } = deps
   return async function place(opened, wire, id) {
     const empaid = printable(id, EMPAID_LIMIT)
-    const verdict = refuseFull(opened, wire, deps)
-    const identity = deps.identify(verdict, wire, empaid)
-    const queue = QUEUES[verdict.verdict]
+    const identity = deps.identify(opened, wire, empaid)
+    const queue = QUEUES[opened.verdict]
     const known = ledger.look(identity)
     if (known !== undefined && known.what !== 'replay') {
       const name = await known.name()
       log.info('Message %s was already stored as %s.', id, name)
       return { queue, name, again: true }
     }
-    if (verdict.verdict !== 'ok') {
-      const name = await storeRefused(deps, verdict, wire, empaid, identity.key)
+    const refused = refuse(opened, known, wire, deps)
+    if (refused !== undefined) return await place(refused, wire, id)
+    if (opened.verdict !== 'ok') {
+      const name = await storeRefused(deps, opened, wire, empaid, identity.key)
       return { queue, name, again: false }
     }
-    if (known !== undefined && deps.replay === 'reject') return await place(replayed(verdict), wire, id)
     if (known !== undefined) log.warning('Message %s has the signature of another one, and is stored all the same.', id)
-    log.info('Valid signer: %s', verdict.signer.slash)
-    const signer = printable(verdict.signer.slash, SIGNER_LIMIT)
-    const name = await ledger.store('incoming', { body: verdict.plain.body, signer, empaid }, identity.key)
+    log.info('Valid signer: %s', opened.signer.slash)
+    const signer = printable(opened.signer.slash, SIGNER_LIMIT)
+    const name = await ledger.store('incoming', { body: opened.plain.body, signer, empaid }, identity.key)
     log.info('Message saved to incoming queue as %s', name)
     return { queue, name, again: false }
   }
@@ -112,14 +112,17 @@ export function createPlace(deps: PlaceDeps): Place {
 
 const QUEUES = { ok: 'incoming', no: 'reject', hold: 'held' } as const
 
-/** A CA that has used up its share of the held ones must not stop those of the others: its own go to reject. */
-function refuseFull(opened: Opened, wire: Uint8Array, { isHoldFull }: PlaceDeps): Opened {
-  if (opened.verdict !== 'hold' || isHoldFull?.(opened.ca ?? '', wire.length) !== true) return opened
-  return { ...opened, verdict: 'no', detail: `${opened.detail}; too many messages of this CA are held already` }
-}
-
-function replayed({ signer }: Extract<Opened, { verdict: 'ok' }>): No {
-  return { verdict: 'no', reason: 'replayed', detail: 'the same signature came before under another id', signer }
+/**
+ * What is refused here although it was not there. A CA that has used up its share of the held ones must not stop those of
+ * the others: its own go to reject.
+ */
+function refuse(opened: Opened, known: Known | undefined, wire: Uint8Array, deps: PlaceDeps): No | undefined {
+  if (opened.verdict === 'hold' && deps.isHoldFull?.(opened.ca ?? '', wire.length) === true) {
+    return { ...opened, verdict: 'no', detail: `${opened.detail}; too many messages of this CA are held already` }
+  }
+  if (opened.verdict !== 'ok' || known?.what !== 'replay' || deps.replay !== 'reject') return undefined
+  const detail = 'the same signature came before under another id'
+  return { verdict: 'no', reason: 'replayed', detail, signer: opened.signer }
 }
 
 /** Nothing may come between the caller's look and the store. */

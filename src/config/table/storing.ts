@@ -61,4 +61,24 @@ export const STORING_OPTIONS: readonly Option[] = [
     max: TIB,
     meaning: 'Take no more messages while the file system of path has less room than this. 0: off.',
   },
+  {
+    section: 'messaging',
+    key: 'reject_keep',
+    who: 'receiver',
+    type: 'duration',
+    min: HOUR,
+    max: 3660 * DAY,
+    meaning: 'Remove rejected messages that are older than this. Without it they are kept.',
+  },
+  {
+    section: 'messaging',
+    key: 'reject_max_bytes',
+    who: 'receiver',
+    type: 'size',
+    default: '1 GiB',
+    min: 0,
+    max: TIB,
+    meaning:
+      'When rejected messages take more room than this on the disk, the oldest are removed: first those whose signer was not verified. 0: no limit.',
+  },
 ]

@@ -1,0 +1,88 @@
+/** Room for another message: said in words before the disk is full, counted seldom, taken up again by itself. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isSsmError } from '../../src/errors.js'
+import { createDisk } from '../../src/os/disk.js'
+import { createRoom } from '../../src/spool/room.js'
+import { createManualClock } from '../kit/manual-clock.js'
+import { systemError } from '../kit/disk.js'
+
+const MIB = 1_048_576
+
+const isDisk =
+  (words: RegExp) =>
+  (error: unknown): boolean =>
+    isSsmError(error, 'disk') && words.test(error.message)
+
+function createScene({ minFree = 0, maxMessages = 0 }) {
+  const clock = createManualClock()
+  const state = { free: 1000 * MIB, messages: 0, counts: 0, looks: 0, error: undefined as Error | undefined }
+  const disk = {
+    ...createDisk(),
+    free: () => {
+      state.looks += 1
+      return state.error === undefined ? Promise.resolve(state.free) : Promise.reject(state.error)
+    },
+  }
+  const count = () => {
+    state.counts += 1
+    return Promise.resolve(state.messages)
+  }
+  return { state, clock, room: createRoom({ path: '/spool', disk, clock, minFree, maxMessages, count }) }
+}
+
+test('free space: asked once a second, what was written meanwhile counts', async () => {
+  const { state, clock, room } = createScene({ minFree: 64 * MIB })
+  state.free = 100 * MIB
+  for (let n = 0; n < 3; n += 1) (await room.enter(10 * MIB))[Symbol.dispose]()
+  assert.equal(state.looks, 1)
+  // 30 MiB are gone by our own account; the system says that there is room, and counts.
+  await room.enter(10 * MIB)
+  assert.equal(state.looks, 2)
+  state.free = 70 * MIB
+  clock.advance(1000)
+  await room.assertAny()
+  await assert.rejects(
+    room.enter(10 * MIB),
+    isDisk(/only 70 MiB are free at \/spool, min_free_space is 64 MiB: make room/),
+  )
+  state.free = 80 * MIB
+  await room.enter(10 * MIB)
+})
+
+test('a file system that does not tell its free space is written to until it refuses', async () => {
+  const { state, room } = createScene({ minFree: 64 * MIB })
+  state.error = systemError('ENOSYS')
+  await room.enter(10 * MIB)
+})
+
+test('messages: counted only when it may be full; those in flight count; goes on at nine tenths', async () => {
+  const { state, clock, room } = createScene({ maxMessages: 100 })
+  state.messages = 90
+  const inFlight = []
+  for (let n = 0; n < 10; n += 1) inFlight.push(await room.enter(1))
+  assert.equal(state.counts, 1)
+  clock.advance(1000)
+  await assert.rejects(room.enter(1), isDisk(/90 messages .* max_spool_messages is 100: does their consumer run\?/))
+  for (const each of inFlight) each[Symbol.dispose]()
+  state.messages = 95
+  clock.advance(1000)
+  await assert.rejects(room.enter(1), isDisk(/95 messages/))
+  await assert.rejects(room.assertAny(), isDisk(/95 messages/))
+  const { counts } = state
+  await assert.rejects(room.assertAny())
+  assert.equal(state.counts, counts, 'within a second it is not counted again')
+  state.messages = 89
+  clock.advance(1000)
+  await room.assertAny()
+  await room.enter(1)
+})
+
+test('off: nothing is asked', async () => {
+  const { state, room } = createScene({})
+  state.free = 0
+  state.messages = 1e9
+  await room.enter(1e9)
+  await room.assertAny()
+  assert.deepEqual([state.looks, state.counts], [0, 0])
+})
