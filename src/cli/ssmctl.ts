@@ -8,6 +8,7 @@
 import { Command, CommanderError } from 'commander'
 import { ERROR_KINDS, isSsmError, messageOf } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
+import { addAmsVerbs } from './ssmctl-ams.js'
 import { addCertificateVerbs } from './ssmctl-certificates.js'
 import { addCheckVerb } from './ssmctl-check.js'
 import { addDemoVerb } from './ssmctl-demo.js'
@@ -22,6 +23,7 @@ const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addEnvelopeVerbs,
   addCertificateVerbs,
   addSpoolVerbs,
+  addAmsVerbs,
   addPkiVerbs,
   addDemoVerb,
 ]
@@ -52,7 +54,7 @@ export async function runCtl(program: CtlProgram): Promise<number> {
 export function createCommand(ctl: Ctl): Command {
   const command = new Command('ssmctl')
     .description(
-      'Check a set-up, look into spools, sign, verify, encrypt and decrypt messages, make throw-away certificates, see a demonstration.',
+      'Check a set-up, look into spools and the ARGO Messaging Service, sign, verify, encrypt and decrypt messages, make throw-away certificates, see a demonstration.',
     )
     .version(`SSM ${VERSION}`, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

@@ -80,7 +80,8 @@ async function checkAddress(
   return findings
 }
 
-async function checkName(about: string, host: string): Promise<Finding> {
+/** Is the host known? */
+export async function checkName(about: string, host: string): Promise<Finding> {
   try {
     const found = await lookup(host, { all: true })
     return ok(about, `name: ${host} is ${found.map(({ address }) => address).join(', ')}`)

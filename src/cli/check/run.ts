@@ -4,6 +4,7 @@ import { isSsmError, messageOf } from '../../errors.js'
 import { systemClock } from '../../os/clock.js'
 import type { Program } from '../program.js'
 import { OutputClosed, createOutput } from '../ssmctl-process.js'
+import { AMS_CHECKS } from './ams.js'
 import { BROKER_CHECKS } from './broker.js'
 import { FILE_CHECKS } from './files.js'
 import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
@@ -21,6 +22,7 @@ const CHECKS: readonly Check[] = [
   ...RIGHTS_CHECKS,
   ...FILE_CHECKS,
   ...BROKER_CHECKS,
+  ...AMS_CHECKS,
 ]
 
 /** A check may take this long, ms, unless it says otherwise: a file system of a server that is gone answers never. */
