@@ -61,7 +61,7 @@ export function createCaller(settings: AmsSettings, endpoint: Endpoint, deps: Tr
     )
     if (isRefusal(answer)) return refused(answer)
     const value = parseJson(answer.body)
-    if (answer.status !== 200) return refused(judgeAnswer(where, answer.status, answer.body, value))
+    if (answer.status !== 200) return refused(judgeAnswer(where, answer.status, answer.body, value, token))
     if (value !== undefined) return { ok: true, value }
     if (route.bodyless === true && answer.body.length === 0) return { ok: true, value: null }
     return refused(garbled(where, 200, 'JSON'))

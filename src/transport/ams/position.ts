@@ -18,6 +18,8 @@ export interface Position {
   readonly expected: number | undefined
   /** The server has confirmed that everything before this offset is done. */
   moved(to: number): void
+  /** An acknowledge up to this offset may have counted, and nobody can tell. */
+  perhaps(to: number): void
   /** The first message of a pull: is it the one that comes next? */
   arrived(first: Pulled, signal: AbortSignal): Promise<void>
   /** An acknowledge was refused, and the offsets say this. */
@@ -26,6 +28,7 @@ export interface Position {
 
 export function createPosition(deps: PositionDeps): Position {
   let expected: number | undefined
+  let possible: number | undefined
   const isDue = createDue(deps.clock)
   const somebodyElse = (why: string) => {
     if (isDue('somebody else')) {
@@ -38,10 +41,15 @@ export function createPosition(deps: PositionDeps): Position {
     },
     moved(to) {
       expected = to
+      possible = undefined
+    },
+    perhaps(to) {
+      possible = to
     },
     async arrived({ offset }, signal) {
       const before = expected
-      if (before === undefined || offset === before) return
+      if (offset === possible) expected = possible
+      if (before === undefined || offset === before || offset === possible) return
       expected = undefined
       if (offset < before) {
         deps.log.info('The offset of %s was moved back from %s to %s.', deps.subscription, before, offset)

@@ -148,7 +148,8 @@ const ROWS: readonly Row[] = [
   {
     status: 500,
     own: true,
-    says: /invalid JSON Structure/u,
+    // The first: an empty record. The second: one whose attributes became control characters on the way.
+    says: /invalid JSON Structure|exporting data to JSON/u,
     kind: 'poisoned',
     code: 'connection-lost',
     words: 'there is a record that the service itself cannot read',
@@ -166,16 +167,25 @@ const ROWS: readonly Row[] = [
   },
 ]
 
-/** What is shown of a text that is no AMS error. */
+/** Characters of an answer that are shown, and bytes that they are taken from. */
 const SHOWN = 200
+const LOOKED_AT = 16 * 1024
 
-/** Judges an answer that is not a success. `value`: the body as JSON, or undefined. */
-export function judgeAnswer(where: string, status: number, body: Buffer, value: unknown): Refusal {
+function shown(text: string, secret: string | undefined): string {
+  const clean = secret === undefined || secret === '' ? text : text.replaceAll(secret, '(token)')
+  return clean.replaceAll(/\s+/gu, ' ').trim().slice(0, SHOWN)
+}
+
+/**
+ * Judges an answer that is not a success. `value`: the body as JSON, or undefined. `secret`: our token, which an answer
+ * may repeat and nobody may see.
+ */
+export function judgeAnswer(where: string, status: number, body: Buffer, value: unknown, secret?: string): Refusal {
   const error = isObject(value) && isObject(value.error) ? value.error : undefined
   const said =
     error === undefined
-      ? body.subarray(0, SHOWN).toString('utf8').replaceAll(/\s+/gu, ' ').trim()
-      : `${textOf(error.status) ?? ''} ${textOf(error.message) ?? ''}`.trim()
+      ? shown(body.subarray(0, LOOKED_AT).toString('utf8'), secret)
+      : shown(`${textOf(error.status) ?? ''} ${textOf(error.message) ?? ''}`, secret)
   const row = ROWS.find((each) => fits(each, status, error !== undefined, said))
   const { kind, code, words } = row ?? UNKNOWN
   return { kind, code, status, words: `${where}: ${words} (it answered ${status}${said === '' ? '' : ` "${said}"`})` }

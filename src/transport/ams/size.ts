@@ -5,16 +5,18 @@
 import { SsmError } from '../../errors.js'
 import type { MessageId } from '../../message.js'
 
-/** Bytes of the stored JSON besides data and attributes: ids, time, punctuation (163 seen without attributes). */
-const FRAME = 163
-/** Punctuation and line break of an attribute, and once `"attributes": {}`. */
-const ATTRIBUTE = 32
+/** Bytes of the stored JSON besides data and attributes: id, time, punctuation (163 seen, with an id of one digit). */
+const FRAME = 163 + 12
+/** `   "attributes": {\n      "empaid": ""\n   },\n` */
+const ATTRIBUTE = 44
 /** The default of the broker behind the service (Kafka's message.max.bytes): 1 048 425 characters of data alone. */
 export const DEFAULT_BROKER_LIMIT = 1_048_588
 
-/** Bytes that the service stores for a body of so many bytes under this id. */
+/** Bytes that the service stores for a body of so many bytes under this id, ids of the service up to 13 digits. */
 export function storedSize(bodyBytes: number, empaid: string): number {
-  return Math.ceil(bodyBytes / 3) * 4 + Buffer.byteLength(empaid) + ATTRIBUTE + FRAME
+  // The server's language writes each of these as \u003c and the like.
+  const escaped = empaid.match(/[<>&\u2028\u2029]/gu)?.length ?? 0
+  return Math.ceil(bodyBytes / 3) * 4 + Buffer.byteLength(empaid) + 5 * escaped + ATTRIBUTE + FRAME
 }
 
 /**

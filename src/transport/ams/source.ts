@@ -85,7 +85,10 @@ export function createSource(settings: AmsSettings, deps: SourceDeps): Source {
     }
     log.debug('An acknowledge is in doubt: %s', { message: refusal.words })
     const seen = sight.look('offsets', await offsets(signal))
-    if (seen === undefined) return false
+    if (seen === undefined) {
+      position.perhaps(last.offset + 1)
+      return false
+    }
     const isDone = seen.current > last.offset
     if (refusal.status === 500 && refusal.kind === 'unsure') position.doubted(last.offset, seen)
     if (isDone) position.moved(seen.current)
