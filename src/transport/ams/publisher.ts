@@ -80,7 +80,6 @@ export class AmsPublisher implements Publisher {
     this.#closing.abort()
     for (const waiting of this.#queue.splice(0)) waiting.reject(closed())
     await this.#caller[Symbol.asyncDispose]()
-    this.#deps.log.info('Disconnected from broker.')
   }
 
   #assertPossible({ id, body }: Outgoing, signal: AbortSignal): void {
