@@ -121,7 +121,7 @@ function partsOf(command: string): { program: string; verbs: readonly string[]; 
   const rest = words.slice(at + 1)
   const end = rest.findIndex((word) => /^[|<>&;]/.test(word))
   const own = end < 0 ? rest : rest.slice(0, end)
-  const limit = words[at] !== 'ssmctl' ? 0 : own[0] === 'spool' || own[0] === 'pki' ? 2 : 1
+  const limit = words[at] !== 'ssmctl' ? 0 : ['spool', 'pki', 'ams'].includes(own[0] ?? '') ? 2 : 1
   return {
     program: words[at]!,
     verbs: own.slice(0, limit),

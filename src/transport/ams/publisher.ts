@@ -19,7 +19,11 @@ const RETRY: RetryLimits = { tries: 20, ms: 20_000, backendTries: 4 }
 
 interface Waiting {
   readonly message: Outgoing
-  readonly signal: AbortSignal
+  /**
+   * Ends its request: the caller aborts, or the publisher is closed. Its own: `AbortSignal.any` over a signal that lives as
+   * long as the program would keep a trace of each message (Node 20).
+   */
+  readonly stop: AbortController
   resolve(receipt: Receipt): void
   reject(error: unknown): void
 }
@@ -34,9 +38,10 @@ export class AmsPublisher implements Publisher {
   readonly #settings: AmsSettings
   readonly #caller: Caller
   readonly #topic: string
-  readonly #closing = new AbortController()
   readonly #blame: Blame = createBlame()
+  readonly #flying = new Set<Waiting>()
   #queue: Waiting[] = []
+  #isClosed = false
   #busy = 0
   #scheduled = false
 
@@ -45,7 +50,6 @@ export class AmsPublisher implements Publisher {
     this.#settings = settings
     this.#caller = caller
     this.#topic = topic
-    setMaxListeners(0, this.#closing.signal)
   }
 
   publish(message: Outgoing, signal: AbortSignal): Promise<Receipt> {
@@ -54,10 +58,11 @@ export class AmsPublisher implements Publisher {
       const abort = () => {
         this.#queue = this.#queue.filter((each) => each !== waiting)
         waiting.reject(new SsmError('aborted', `sending ${message.id} was aborted`))
+        waiting.stop.abort()
       }
       const waiting: Waiting = {
         message,
-        signal,
+        stop: new AbortController(),
         resolve: (receipt) => {
           signal.removeEventListener('abort', abort)
           resolve(receipt)
@@ -76,15 +81,18 @@ export class AmsPublisher implements Publisher {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closing.signal.aborted) return
-    this.#closing.abort()
-    for (const waiting of this.#queue.splice(0)) waiting.reject(closed())
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const waiting of [...this.#queue.splice(0), ...this.#flying]) {
+      waiting.reject(closed())
+      waiting.stop.abort()
+    }
     await this.#caller[Symbol.asyncDispose]()
   }
 
   #assertPossible({ id, body }: Outgoing, signal: AbortSignal): void {
     if (signal.aborted) throw new SsmError('aborted', `sending ${id} was aborted`)
-    if (this.#closing.signal.aborted) throw closed()
+    if (this.#isClosed) throw closed()
     // A receiver in Python never gets past a message without data.
     if (body.length === 0) throw new SsmError('cannot-seal', 'the service carries no empty messages')
     const stored = storedSize(body.length, attributeOf(id))
@@ -118,8 +126,10 @@ export class AmsPublisher implements Publisher {
     while (this.#busy < window.messages && this.#queue.length > 0) {
       const taken = this.#queue.splice(0, batch)
       this.#busy += 1
+      for (const waiting of taken) this.#flying.add(waiting)
       void this.#carry(taken).finally(() => {
         this.#busy -= 1
+        for (const waiting of taken) this.#flying.delete(waiting)
         this.#schedule()
       })
     }
@@ -136,23 +146,24 @@ export class AmsPublisher implements Publisher {
         return
       }
     }
-    for (const waiting of batch) await this.#alone(waiting)
+    for (const waiting of batch) if (!waiting.stop.signal.aborted) await this.#alone(waiting)
   }
 
   async #together(batch: readonly Waiting[]): Promise<Answer<readonly string[]> | null> {
-    const signal = AbortSignal.any([this.#closing.signal, ...batch.map((waiting) => waiting.signal)])
+    // Those of one batch belong to one caller, who stops all of them or none.
+    const { signal } = batch[0]?.stop ?? new AbortController()
     const messages = batch.map(({ message }) => outbound(message))
     try {
       return await publish(this.#caller, this.#topic, messages, signal)
     } catch {
-      return null // aborted for one of them, or trouble of ours: each then learns its own
+      return null // aborted, or trouble of ours: each then learns its own
     }
   }
 
   async #alone(waiting: Waiting): Promise<void> {
-    const { message, signal } = waiting
+    const { message } = waiting
+    const stop = waiting.stop.signal
     try {
-      const stop = AbortSignal.any([this.#closing.signal, signal])
       const messages = [outbound(message)]
       const trial = this.#blame.trial()
       const answer = await tryAgain(RETRY, this.#deps.clock, stop, async () => {
@@ -165,7 +176,8 @@ export class AmsPublisher implements Publisher {
       else if (trial.isGuilty()) waiting.reject(guilty(answer.refusal))
       else waiting.reject(errorOf(answer.refusal, isTemporary(answer.refusal.kind) ? 'connection-lost' : undefined))
     } catch (error) {
-      waiting.reject(this.#closing.signal.aborted && !signal.aborted ? closed() : error)
+      // After an abort it has been rejected already.
+      waiting.reject(error)
     }
   }
 }
