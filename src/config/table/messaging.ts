@@ -68,7 +68,7 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
     who: 'sender',
     type: 'integer',
     default: '64',
-    amsDefault: '8',
+    amsDefault: '16',
     min: 1,
     max: 10_000,
     meaning: 'How many messages may be under way at once (and 32 MiB of them). AMS: how many requests.',
