@@ -126,6 +126,27 @@ describe('AMS through a web proxy of the environment', () => {
   })
 })
 
+describe('AMS whose certificate is not acceptable', () => {
+  test('verify = warn: it goes on, and says so once, however many connections there are', async (t) => {
+    await using all = await scene(t)
+    const tls = tlsMaterial(all.pki, all.pki.host, { ca: [], verify: 'warn' })
+    const deps = testDeps()
+    await using publisher = await createAmsTransport(settings(all.ams, { tls }), deps).openPublisher(never())
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => publisher.publish({ id: `m${index}`, body: sealed('x') }, never())),
+    )
+    assert.equal(deps.log.lines.filter((line) => line.startsWith('WARNING The broker is not verified')).length, 1)
+    assert.ok(new Set(all.ams.requests.map(({ connection }) => connection)).size > 1, 'there was one connection only')
+  })
+
+  test('verify = true: nothing is sent, not even the token', async (t) => {
+    await using all = await scene(t)
+    const tls = tlsMaterial(all.pki, all.pki.host, { ca: [] })
+    await assert.rejects(publishOne(settings(all.ams, { tls })), refusal('peer-certificate', /nothing was sent/u))
+    assert.equal(all.ams.requests.length, 0)
+  })
+})
+
 describe('AMS at several endpoints', () => {
   test('the first that works; each failure is logged', async (t) => {
     await using all = await scene(t)
