@@ -163,7 +163,7 @@ describe('--check', options, () => {
     ['an EC key at the receiver', 'receiver', 'key', ({ pki: { ec } }) => ({ receiver: { certificates: { certificate: ec.certificateFile, key: ec.keyFile } } }), /Python senders cannot encrypt/],
     ['an EC server_cert', 'sender', 'server_cert', ({ pki: { ec } }) => ({ sender: { certificates: { server_cert: ec.certificateFile } } }), /Python receivers cannot read messages that are encrypted for/],
     ['a certificate of an unknown CA', 'sender', 'own path', ({ pki: { unknown } }) => ({ both: { certificates: { certificate: unknown.certificateFile, key: unknown.keyFile } } }), /would not be believed/],
-    ['a bad DN line', 'receiver', 'DN list', ({ dns, pki }) => { writeFileSync(dns, `${pki.host.dn}\nCN=x\u001b[31m\n`); return undefined }, /incorrect format.*x1b/],
+    ['a bad DN line', 'receiver', 'DN list', ({ dns, pki }) => { writeFileSync(dns, `${pki.host.dn}\nx\u001b[31m\n`); return undefined }, /incorrect format.*x1b/],
     ['no directory for the pidfile', 'receiver', 'pidfile', () => ({ receiver: { daemon: { pidfile: '/nowhere/x.pid' } } }), /runs without it/],
     ['a spool that is not there', 'sender', 'spool', ({ dir }) => ({ sender: { messaging: { path: join(dir, 'a/b') } } }), /does not exist yet/],
     ['verify = false', 'sender', '127.0.0.1', () => ({ both: { broker: { verify: false } } }), /not verified/],
