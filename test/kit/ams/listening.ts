@@ -37,7 +37,7 @@ export function createListening(
   const sockets = new Set<Socket>()
   const inner = tls === undefined ? createPlain(handler) : createSecure(tlsOptions(tls), handler)
   inner.keepAliveTimeout = keepAlive
-  const outer = createTcp((socket) => {
+  const outer = createTcp({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined)
     if (tls === undefined) inner.emit('connection', socket)
