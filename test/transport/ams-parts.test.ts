@@ -1,4 +1,4 @@
-/** The parts of the AMS transport that need no server: answers, sizes, ids, the unbroken beginning, pull sizes, proxies. */
+/** The parts of the AMS transport that need no server: answers, sizes, ids, the unbroken beginning, pull sizes. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createBatch } from '../../src/transport/ams/batch.js'
@@ -7,7 +7,6 @@ import { deliveryBody, empaidOf } from '../../src/transport/ams/delivery.js'
 import { decodeBase64, parseJson } from '../../src/transport/ams/json.js'
 import { createMemory } from '../../src/transport/ams/memory.js'
 import { createPolling } from '../../src/transport/ams/polling.js'
-import { proxyFor } from '../../src/transport/ams/proxy.js'
 import { createPullSize } from '../../src/transport/ams/pull-size.js'
 import { judgeAnswer } from '../../src/transport/ams/refusals.js'
 import { pauseAfter } from '../../src/transport/ams/retry.js'
@@ -236,35 +235,5 @@ describe('AMS: how much a pull asks for', () => {
     assert.deepEqual([pauses[0], pauses[1], pauses[7]], [100, 150, 1000])
     polling.reset()
     assert.equal(polling.next(), 100)
-  })
-})
-
-describe('AMS: proxies by the environment', () => {
-  const through = (host: string, env: Record<string, string>, port = 443) => proxyFor(host, port, env)?.host ?? null
-
-  test('https_proxy, except for this machine and no_proxy', () => {
-    const env = {
-      https_proxy: 'http://user:pw@proxy.example:3128',
-      no_proxy: 'example.org, .example.net,10.0.0.1 x.y:8443',
-    }
-    assert.equal(through('ams.example.com', env), 'proxy.example:3128')
-    assert.equal(through('ams.example.org', env), null)
-    assert.equal(through('EXAMPLE.ORG.', env), null)
-    assert.equal(through('badexample.org', env), 'proxy.example:3128')
-    assert.equal(through('ams.example.net', env), null)
-    assert.equal(through('10.0.0.1', env), null)
-    assert.equal(through('x.y', env), 'proxy.example:3128')
-    assert.equal(through('x.y', env, 8443), null)
-    for (const host of ['localhost', '127.0.0.1', '::1']) assert.equal(through(host, env), null)
-    assert.equal(through('any.where', { https_proxy: 'proxy:1', no_proxy: '*' }), null)
-    assert.equal(through('any.where', { HTTPS_PROXY: 'proxy:1' }), 'proxy:1')
-    assert.equal(through('any.where', {}), null)
-  })
-
-  test('a proxy that is none is a sentence without its password', () => {
-    assert.throws(
-      () => proxyFor('a.b', 443, { https_proxy: 'ftp://u:secret@p' }),
-      refusal('configuration', /https_proxy/u, /^(?!.*secret)/u),
-    )
   })
 })

@@ -105,7 +105,7 @@ describe('AMS through a web proxy of the environment', () => {
 
   for (const [status, code, words] of [
     [407, 'login-refused', /it answered 407/u],
-    [503, 'unreachable', /does not lead there, it answered 503/u],
+    [503, 'unreachable', /cannot reach it \(it answered 503/u],
   ] as const) {
     test(`a proxy that answers ${status}: ${code}, without its password`, async (t) => {
       await using all = await scene(t)

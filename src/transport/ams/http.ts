@@ -2,14 +2,14 @@
  * One HTTP server, kept-alive connections, requests with limits of time and size. Every socket is dialled and judged by
  * us, as for the other transports; undici speaks HTTP over it.
  */
-import type { Duplex } from 'node:stream'
-import type { Agent, Client } from 'undici'
+import type { Socket } from 'node:net'
+import type { Agent } from 'undici'
 import { isSsmError, SsmError, systemCode } from '../../errors.js'
 import type { TlsMaterial, TransportDeps } from '../port.js'
-import { openTcp, ownName, secure } from '../secure.js'
+import { proxyFor, proxyText, tunnel, viaText, type Proxy } from '../proxy.js'
+import { openTcp, ownName, secure, type Peer } from '../secure.js'
 import { judgeSocketError } from '../socket-error.js'
 import { within } from '../within.js'
-import { proxyFor, proxyLogin } from './proxy.js'
 import type { Refusal } from './refusals.js'
 import { CONNECT_MS, endpointText, type Endpoint } from './settings.js'
 
@@ -126,7 +126,7 @@ async function createAgent(options: HttpOptions, where: string, deps: TransportD
       // With verify = warn, once is enough: there may be many sockets.
       const mine = isFirst ? deps : { ...deps, log: { ...deps.log, warning: () => undefined } }
       isFirst = false
-      dial(options, where, mine, undici.Client).then(
+      dial(options, where, mine).then(
         (socket) => {
           callback(null, socket)
         },
@@ -139,48 +139,31 @@ async function createAgent(options: HttpOptions, where: string, deps: TransportD
 }
 
 /** A socket, plain or with TLS judged, perhaps through a proxy. */
-async function dial(options: HttpOptions, where: string, deps: TransportDeps, client: typeof Client): Promise<Socket> {
+async function dial(options: HttpOptions, where: string, deps: TransportDeps): Promise<Socket> {
   const { endpoint, tls, env, presents } = options
   const { clock, log } = deps
-  const peer = { host: endpoint.host, port: endpoint.port, where, anonymous: !presents }
-  const proxy = endpoint.plain === true ? null : proxyFor(endpoint.host, endpoint.port, env)
-  const through = proxy === null ? '' : `, through the proxy ${proxy.host}`
-  const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${through}`)
-  const material = endpoint.plain === true || tls === null ? null : await tls()
-  if (material === null && endpoint.plain !== true) {
+  const { host, port, plain } = endpoint
+  const peer = { host, port, where, anonymous: !presents }
+  const proxy = plain === true ? null : proxyFor({ host, port, tls: true }, env)
+  const late = () =>
+    new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${viaText(proxy)}`)
+  const material = plain === true || tls === null ? null : await tls()
+  if (material === null && plain !== true) {
     throw new SsmError('configuration', `${where}: there is no certificate for TLS`)
   }
   return await within({ ms: CONNECT_MS, clock, late }, async (stop) => {
-    const tcp = proxy === null ? await openTcp(peer, stop) : await tunnel(proxy, peer, client, stop)
-    log.debug('Connected to %s%s', where, { message: through })
-    if (material === null) return tcp as Socket // a proxy is for TLS only, so this is the one of openTcp
-    return await secure(tcp, peer, material, log, stop)
+    const tcp = await openWay(proxy, peer, material?.ca ?? [], stop)
+    log.debug('Connected to %s%s', where, { message: viaText(proxy) })
+    return material === null ? tcp : await secure(tcp, peer, material, log, stop)
   })
 }
 
-type Socket = Awaited<ReturnType<typeof openTcp>>
-
-/** CONNECT (RFC 9110 section 9.3.6). */
-async function tunnel(
-  proxy: URL,
-  peer: { readonly host: string; readonly port: number; readonly where: string },
-  client: typeof Client,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  const path = hostPort(peer)
-  const lead = new client(proxy.origin, { connectTimeout: CONNECT_MS })
-  try {
-    const { socket, statusCode } = await lead.connect({ path, headers: { host: path, ...proxyLogin(proxy) }, signal })
-    if (statusCode === 200) return socket
-    socket.on('error', () => undefined).destroy()
-    const code = statusCode === 407 ? 'login-refused' : 'unreachable'
-    throw new SsmError(code, `${peer.where}: the proxy ${proxy.host} does not lead there, it answered ${statusCode}`)
-  } catch (error) {
-    void lead.destroy()
-    if (isSsmError(error)) throw error
-    const judged = judgeSocketError(error, `the proxy ${proxy.host}`, null)
-    throw new SsmError('unreachable', `${peer.where}: ${judged.message}`, { cause: error })
-  }
+/** TCP, or a tunnel through the proxy, which then looks up the name. */
+async function openWay(proxy: Proxy | null, peer: Peer, ca: readonly string[], signal: AbortSignal): Promise<Socket> {
+  if (proxy === null) return await openTcp(peer, signal)
+  const where = `the proxy ${proxyText(proxy)} of the environment`
+  const tcp = await openTcp({ host: proxy.host, port: proxy.port, where }, signal)
+  return await tunnel(tcp, proxy, peer, ca, signal)
 }
 
 function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
