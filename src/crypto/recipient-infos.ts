@@ -47,13 +47,26 @@ function octetsOf(block: asn1js.OctetString): Buffer {
 
 /** Runs a reader of pkijs; whatever it throws says that the bytes are not what they should be. */
 function reading<T>(bytes: Buffer, read: (schema: asn1js.AsnType) => T): T {
-  const { result, offset } = asn1js.fromBER(copyOf(bytes), LIMITS)
-  if (offset !== bytes.length) throw malformed(WHAT, `has a damaged recipient: ${result.error}`)
-  try {
+  return guarded(() => {
+    // It answers -1 for most damage, and throws for some.
+    const { result, offset } = asn1js.fromBER(copyOf(bytes), LIMITS)
+    if (offset !== bytes.length) throw malformed(WHAT, `has a damaged recipient: ${result.error}`)
     return read(result)
+  })
+}
+
+function guarded<T>(read: () => T): T {
+  try {
+    return read()
   } catch (cause) {
     throw Object.assign(malformed(WHAT, 'has a damaged recipient'), { cause })
   }
+}
+
+/** Parameters that are an AlgorithmIdentifier themselves; undefined when they are something else. */
+function innerAlgorithm({ algorithmParams }: pkijs.AlgorithmIdentifier): pkijs.AlgorithmIdentifier | undefined {
+  const schema: unknown = algorithmParams
+  return schema instanceof asn1js.Sequence ? guarded(() => new pkijs.AlgorithmIdentifier({ schema })) : undefined
 }
 
 /** Reads the [1] of a set of recipients. Throws SsmError `malformed`. */
@@ -64,9 +77,8 @@ export function parseKeyAgreement(bytes: Buffer): KeyAgreement {
   if (!(key instanceof pkijs.OriginatorPublicKey) || key.algorithm.algorithmId !== EC_PUBLIC_KEY) {
     throw malformed(WHAT, 'agrees upon a key without an ephemeral one')
   }
-  const parameters: unknown = algorithm.algorithmParams
-  if (!(parameters instanceof asn1js.Sequence)) throw malformed(WHAT, 'agrees upon a key without a key wrap')
-  const wrap = new pkijs.AlgorithmIdentifier({ schema: parameters })
+  const wrap = innerAlgorithm(algorithm)
+  if (wrap === undefined) throw malformed(WHAT, 'agrees upon a key without a key wrap')
   const keys = recipientEncryptedKeys.encryptedKeys
   if (keys.length > MAX_KEYS) throw malformed(WHAT, `has more than ${MAX_KEYS} recipients`)
   return {
@@ -185,11 +197,11 @@ export function parseOaep(parameters: Buffer | undefined): OaepParameters {
       ? new pkijs.RSAESOAEPParams()
       : reading(parameters, (schema) => new pkijs.RSAESOAEPParams({ schema }))
   const { maskGenAlgorithm: mask, pSourceAlgorithm: source } = params
-  const maskParameters: unknown = mask.algorithmParams
-  if (mask.algorithmId !== MGF1 || !(maskParameters instanceof asn1js.Sequence)) throw refused()
+  const maskDigest = innerAlgorithm(mask)
+  if (mask.algorithmId !== MGF1 || maskDigest === undefined) throw refused()
   return {
     digest: digestOf(params.hashAlgorithm),
-    maskDigest: digestOf(new pkijs.AlgorithmIdentifier({ schema: maskParameters })),
+    maskDigest: digestOf(maskDigest),
     label: labelOf(source),
   }
 }

@@ -10,11 +10,12 @@ const MAX_TEXT = 4096
 /** Most relative names. */
 const MAX_RDNS = 64
 
-const TYPE = /\s*([A-Za-z][A-Za-z0-9]*|\d+(?:\.\d+)+)\s*=\s*/y
+// Blanks only: other white space may be part of a value.
+const TYPE = / *([A-Za-z][A-Za-z0-9]*|\d+(?:\.\d+)+) *= */y
 /** An ordinary piece of a value (RFC 4514 section 3: these characters must be escaped). */
 const PLAIN = /[^\\",+;<>\0]+/y
 const ESCAPED = /\\(?:([0-9A-Fa-f]{2})|([\\",+;<>#= ]))/y
-const QUOTED = /"((?:[^"\\\0]|\\["\\])*)"\s*/y
+const QUOTED = /"((?:[^"\\\0]|\\["\\])*)" */y
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -78,10 +79,10 @@ function readValue(scan: Scan): string | undefined {
       break
     }
   }
-  const blanks = plain.length - plain.trimEnd().length
+  const blanks = / *$/.exec(plain)?.[0].length ?? 0
   const bytes = Buffer.concat(pieces)
   try {
-    return utf8.decode(bytes.subarray(0, bytes.length - Buffer.byteLength(plain.slice(plain.length - blanks))))
+    return utf8.decode(bytes.subarray(0, bytes.length - blanks))
   } catch {
     return undefined
   }
@@ -94,10 +95,13 @@ export function formatRfc4514({ rdns }: Dn): string {
   return rdns.map(text).reverse().join(',')
 }
 
+// eslint-disable-next-line no-control-regex -- these are what is looked for.
+const CONTROLS = /[\0-\x1f\x7f]/g
+
 function escapeValue(value: string): string {
   return value
     .replace(/[\\",+;<>]/g, '\\$&')
-    .replaceAll('\0', '\\00')
+    .replace(CONTROLS, (control) => `\\${Buffer.from(control).toString('hex')}`)
     .replace(/^[ #]/, '\\$&')
     .replace(/ $/, '\\ ')
 }
