@@ -104,6 +104,8 @@ export type Opened =
       readonly detail: string
       /** Known only when the signature and the path of its certificate were verified. */
       readonly signer?: Dn
+      /** Whom the message says it is by, when that is known. Nobody vouches for it: for counting and for the log. */
+      readonly claimed?: Dn
       /** `hold` only: the CA whose data are missing, for the quota. */
       readonly ca?: string
     }

@@ -41,11 +41,15 @@ export interface OpenSettings extends AlgorithmPolicy {
 
 type No = Extract<Opened, { verdict: 'hold' | 'no' }>
 
-/** A signer whose signature fits. */
-interface Verified {
+/** Whom a message says it is by. */
+interface Claimed {
   readonly certificate: Certificate
   readonly others: readonly Certificate[]
   readonly signer: SignerInfo
+}
+
+/** A signer whose signature fits. */
+interface Verified extends Claimed {
   /** What the list says of it. */
   readonly standing: DnStanding
 }
@@ -63,9 +67,10 @@ export function createOpen(settings: OpenSettings): Open {
     }
     const message = await takeApart(asBuffer(wire), decryption)
     if (isRefusal(message)) return no(message.refused, message.detail)
-    const verified = verify(message, settings, readCertificate)
-    if ('verdict' in verified) return verified
-    return judgePath(verified, settings) ?? judgeContent(message, verified, settings)
+    const claimed = findSigner(message, readCertificate)
+    if ('verdict' in claimed) return claimed
+    const opened = judgeClaimed(message, claimed, settings)
+    return opened.verdict === 'ok' ? opened : { ...opened, claimed: claimed.certificate.subject }
   }
 }
 
@@ -73,8 +78,7 @@ function no(reason: Reason, detail: string, signer?: Certificate): No {
   return { verdict: 'no', reason, detail, ...(signer === undefined ? {} : { signer: signer.subject }) }
 }
 
-/** Finds the claimed signer, looks it up in the list, and checks the signature with its key. */
-function verify(message: SignedMessage, settings: OpenSettings, readCertificate: CertificateReader): Verified | No {
+function findSigner(message: SignedMessage, readCertificate: CertificateReader): Claimed | No {
   const { signer, signers, certificates: ders } = message.data
   if (signer === undefined || signers !== 1) {
     return no('signer-count', `the message has ${signers} signers: there must be exactly one`)
@@ -84,13 +88,20 @@ function verify(message: SignedMessage, settings: OpenSettings, readCertificate:
   if (certificate === undefined) {
     return no('no-certificate', `the certificate of the signer is not among the ${ders.length} in the message`)
   }
+  return { certificate, others: certificates.filter((each) => each !== certificate), signer }
+}
+
+/** Looks the claimed signer up in the list, checks the signature with its key, then the path, then the content. */
+function judgeClaimed(message: SignedMessage, claimed: Claimed, settings: OpenSettings): Opened {
+  const { certificate, signer } = claimed
   const standing = settings.dns()?.standing(certificate.subject, certificate.issuer) ?? LISTED
   if (standing.standing === 'unlisted') {
     return no('not-listed', explainNotListed(certificate.subject, standing, ' (not verified)'))
   }
   const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
   if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble
-  return { certificate, others: certificates.filter((each) => each !== certificate), signer, standing }
+  const verified = { ...claimed, standing }
+  return judgePath(verified, settings) ?? judgeContent(message, verified, settings)
 }
 
 /** Undefined when the signature fits. */

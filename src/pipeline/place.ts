@@ -8,6 +8,7 @@ import type { Identity } from '../spool/journal/identity.js'
 import type { Known } from '../spool/journal/journal.js'
 import type { MessageKey } from '../spool/journal/record.js'
 import { errorField } from './judge.js'
+import { createRefusals, type Refusals } from './refusals.js'
 
 /** What `incoming` holds of one message (specs: body, signer, empaid). */
 export interface IncomingElement {
@@ -69,14 +70,16 @@ export const NO_SIGNER = 'Not available.'
 
 /** Where a message is now. `again`: it was there before. */
 export interface Placed {
-  readonly queue: keyof Elements
+  /** `dropped`: nowhere, because its verified signer is banned; it has no name then. */
+  readonly queue: keyof Elements | 'dropped'
   readonly name: string
   readonly again: boolean
 }
 
 /**
- * Puts one judged message where it belongs, exactly once: what was stored before is only named. `wire` is what came,
- * byte for byte, and `id` what came with it: a message of the reject spool can be placed again with them.
+ * Puts one judged message where it belongs, exactly once: what was stored before is only named, and what a banned signer
+ * sent is dropped. `wire` is what came, byte for byte, and `id` what came with it: a message of the reject spool can be
+ * placed again with them.
  */
 export type Place = (opened: Opened, wire: Uint8Array, id: MessageId) => Promise<Placed>
 
@@ -85,7 +88,12 @@ type No = Extract<Opened, { verdict: 'hold' | 'no' }>
 /** Stores by verdict and logs what happened. */
 export function createPlace(deps: PlaceDeps): Place {
   const { ledger, log, printable } = deps
+  const refusals = createRefusals(log, deps.now)
   return async function place(opened, wire, id) {
+    if (opened.verdict === 'no' && opened.reason === 'banned') {
+      refusals.drop(opened.signer)
+      return { queue: 'dropped', name: '', again: false }
+    }
     const empaid = printable(id, EMPAID_LIMIT)
     const identity = deps.identify(opened, wire, empaid)
     const queue = QUEUES[opened.verdict]
@@ -98,7 +106,7 @@ export function createPlace(deps: PlaceDeps): Place {
     const refused = refuse(opened, known, wire, deps)
     if (refused !== undefined) return await place(refused, wire, id)
     if (opened.verdict !== 'ok') {
-      const name = await storeRefused(deps, opened, wire, empaid, identity.key)
+      const name = await storeRefused({ ...deps, refusals }, opened, wire, empaid, identity.key)
       return { queue, name, again: false }
     }
     if (known !== undefined) log.warning('Message %s has the signature of another one, and is stored all the same.', id)
@@ -125,8 +133,12 @@ function refuse(opened: Opened, known: Known | undefined, wire: Uint8Array, deps
   return { verdict: 'no', reason: 'replayed', detail, signer: opened.signer }
 }
 
+interface RefusalDeps extends PlaceDeps {
+  readonly refusals: Refusals
+}
+
 /** Nothing may come between the caller's look and the store. */
-async function storeRefused(deps: PlaceDeps, opened: No, body: Uint8Array, empaid: string, key: MessageKey) {
+async function storeRefused(deps: RefusalDeps, opened: No, body: Uint8Array, empaid: string, key: MessageKey) {
   const { ledger, log, printable } = deps
   const error = printable(errorField(opened), SIGNER_LIMIT)
   if (opened.verdict === 'hold') {
@@ -135,10 +147,11 @@ async function storeRefused(deps: PlaceDeps, opened: No, body: Uint8Array, empai
     log.warning('Message held as %s until trust data are fresh: %s', name, { message: error })
     return name
   }
-  sayRejected(log, opened, error)
+  const said = deps.refusals.isSaid(opened)
+  if (said) sayRejected(log, opened, error)
   const signer = opened.signer === undefined ? NO_SIGNER : printable(opened.signer.slash, SIGNER_LIMIT)
   const name = await ledger.store('reject', { body, signer, empaid, error }, key)
-  log.info('Message saved to reject queue as %s', name)
+  if (said) log.info('Message saved to reject queue as %s', name)
   return name
 }
 

@@ -106,7 +106,7 @@ describe('who signed', () => {
       judge: () => ({ verdict: 'hold', reason: 'crl-outdated', detail: 'since yesterday', ca: '/CN=CA' }) as const,
     })
     const opened = await scene.opener({ trust })(forge(TEXT, host))
-    assert.deepEqual({ ...opened, signer: undefined }, { ...trust().judge(), signer: undefined })
+    assert.deepEqual({ ...opened, claimed: undefined }, { ...trust().judge(), claimed: undefined })
   })
   test('the other certificates are candidates of the path, for the purpose of signing', async () => {
     const seen: unknown[] = []
