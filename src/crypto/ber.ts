@@ -10,8 +10,12 @@ import { SsmError } from '../errors.js'
 
 /** Deepest nesting; a signed message needs about 12. */
 const MAX_DEPTH = 24
-/** Most elements. A streamed 128 MiB message in pieces of 1 KiB has 131 072. */
-const MAX_ELEMENTS = 300_000
+/**
+ * Most elements: so many, and one more for every 64 octets. A signed message with a chain has 500; a streamed one has a piece
+ * for each KiB or more. Each costs 300 octets of memory here, which must not be hundred times what came.
+ */
+const MIN_ELEMENTS = 20_000
+const OCTETS_AN_ELEMENT = 64
 
 const OCTET_STRING = 0x04
 const CONSTRUCTED = 0x20
@@ -25,13 +29,15 @@ interface Pieces {
 interface Walk {
   readonly bytes: Buffer
   readonly what: string
+  readonly maxElements: number
   at: number
   elements: number
 }
 
 /** The definite-length form of one element. Throws SsmError `malformed` or `limit`. */
 export function definiteForm(bytes: Buffer, what: string): Buffer {
-  const walk: Walk = { bytes, what, at: 0, elements: 0 }
+  const maxElements = MIN_ELEMENTS + Math.floor(bytes.length / OCTETS_AN_ELEMENT)
+  const walk: Walk = { bytes, what, maxElements, at: 0, elements: 0 }
   const pieces = element(walk, bytes.length, 0)
   if (walk.at !== bytes.length) throw new SsmError('malformed', `${what} has ${bytes.length - walk.at} bytes too many`)
   return Buffer.concat(pieces.list, pieces.length)
@@ -39,7 +45,9 @@ export function definiteForm(bytes: Buffer, what: string): Buffer {
 
 /** Reads one element that ends at `limit` at the latest. */
 function element(walk: Walk, limit: number, depth: number): Pieces {
-  if (++walk.elements > MAX_ELEMENTS) throw new SsmError('limit', `${walk.what} has more than ${MAX_ELEMENTS} elements`)
+  if (++walk.elements > walk.maxElements) {
+    throw new SsmError('limit', `${walk.what} has more than ${walk.maxElements} elements`)
+  }
   if (depth > MAX_DEPTH) throw new SsmError('limit', `${walk.what} is nested deeper than ${MAX_DEPTH} levels`)
   const start = walk.at
   const tag = walk.bytes[walk.at++] ?? 0
