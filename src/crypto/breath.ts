@@ -13,7 +13,12 @@ export function breathe(): Promise<void> {
   })
 }
 
-/** The digest of bytes, hex. */
+/** After a step over so many octets: lets others have their turn when they are many. */
+export async function breatheAfter({ length }: { readonly length: number }): Promise<void> {
+  if (length > PIECE) await breathe()
+}
+
+/** The digest of bytes. */
 export async function digestInPieces(name: string, bytes: Buffer): Promise<Buffer> {
   if (bytes.length <= PIECE) return hash(name, bytes, 'buffer')
   const digest = createHash(name)

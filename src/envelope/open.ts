@@ -4,8 +4,9 @@
  *
  * The certificate that verified the signature is the one that is judged and named; one value flows.
  */
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
+import { breatheAfter, digestInPieces } from '../crypto/breath.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { signatureCheck, type SignatureCheck } from '../crypto/cms-algorithms.js'
 import { CMS, pointsAt } from '../crypto/cms.js'
@@ -19,7 +20,7 @@ import type { Open, Opened, Reason } from '../message.js'
 import { explainNotListed, explainUnpoliced } from '../trust/dn-list.js'
 import type { DnList, DnStanding, TrustStore } from '../trust/port.js'
 import { createCertificateReader, type CertificateReader } from './certificates.js'
-import { isRefusal, refusing, takeApart, type SignedMessage } from './take-apart.js'
+import { isRefusal, refusing, refusingLater, takeApart, type SignedMessage } from './take-apart.js'
 
 export interface OpenSettings extends AlgorithmPolicy {
   /** The snapshots in force; asked for each message. */
@@ -69,7 +70,8 @@ export function createOpen(settings: OpenSettings): Open {
     if (isRefusal(message)) return no(message.refused, message.detail)
     const claimed = findSigner(message, readCertificate)
     if ('verdict' in claimed) return claimed
-    const opened = judgeClaimed(message, claimed, settings)
+    await breatheAfter(wire)
+    const opened = await judgeClaimed(message, claimed, settings)
     return opened.verdict === 'ok' ? opened : { ...opened, claimed: claimed.certificate.subject }
   }
 }
@@ -92,25 +94,25 @@ function findSigner(message: SignedMessage, readCertificate: CertificateReader):
 }
 
 /** Looks the claimed signer up in the list, checks the signature with its key, then the path, then the content. */
-function judgeClaimed(message: SignedMessage, claimed: Claimed, settings: OpenSettings): Opened {
+async function judgeClaimed(message: SignedMessage, claimed: Claimed, settings: OpenSettings): Promise<Opened> {
   const { certificate, signer } = claimed
   const standing = settings.dns()?.standing(certificate.subject, certificate.issuer) ?? LISTED
   if (standing.standing === 'unlisted') {
     return no('not-listed', explainNotListed(certificate.subject, standing, ' (not verified)'))
   }
-  const trouble = refusing(() => checkSignature(message, certificate, signer, settings))
+  const trouble = await refusingLater(() => checkSignature(message, certificate, signer, settings))
   if (trouble !== undefined) return isRefusal(trouble) ? no(trouble.refused, trouble.detail) : trouble
   const verified = { ...claimed, standing }
-  return judgePath(verified, settings) ?? judgeContent(message, verified, settings)
+  return judgePath(verified, settings) ?? (await judgeContent(message, verified, settings))
 }
 
 /** Undefined when the signature fits. */
-function checkSignature(
+async function checkSignature(
   message: SignedMessage,
   certificate: Certificate,
   signer: SignerInfo,
   policy: AlgorithmPolicy,
-): No | undefined {
+): Promise<No | undefined> {
   const { attributes, digestAlgorithm, signatureAlgorithm, signature } = signer
   const check = signatureCheck(certificate.publicKey, digestAlgorithm, signatureAlgorithm, policy)
   if (!check.ok) return no(check.reason, `the signature ${check.detail}`)
@@ -118,8 +120,8 @@ function checkSignature(
   if (attributes.contentType !== CMS.data) {
     return no('signature', 'the signature is for another type of content')
   }
-  const fits = candidates(message).some((form) => digestOf(check.digest, form).equals(attributes.messageDigest))
-  if (!fits) return no('signature', 'the signature does not fit the content: altered on the way, or forged')
+  if (!(await hasDigest(message, check.digest, attributes.messageDigest)))
+    return no('signature', 'the signature does not fit the content: altered on the way, or forged')
   if (check.verify(attributes.set, signature)) return undefined
   return no('signature', 'the signature is not by the key of the certificate it names: forged, or damaged')
 }
@@ -132,7 +134,7 @@ function checkBare(message: SignedMessage, check: SignatureCheck, signature: Buf
   if (!isRefusal(refusing(() => parseDer(message.content, TAG.set, 'the content')))) {
     return no('signature', 'content that could be signed attributes is only accepted with signed attributes of its own')
   }
-  if (candidates(message).some((form) => check.verify(form, signature))) return undefined
+  for (const form of candidates(message)) if (check.verify(form, signature)) return undefined
   return no('signature', 'the signature does not fit the content: altered on the way, or forged')
 }
 
@@ -140,14 +142,19 @@ function checkBare(message: SignedMessage, check: SignatureCheck, signature: Buf
  * The forms in which the content may have been hashed: canonical line ends (RFC 8551 section 3.1.1), and the octets as
  * they came, for what was signed as binary. Content inside the structure has not been through a transport of text.
  */
-function candidates({ content, detached }: SignedMessage): readonly Buffer[] {
-  if (!detached) return [content]
-  const canonical = toCrlf(content)
-  return canonical === content ? [content] : [canonical, content]
+function* candidates({ content, detached }: SignedMessage): Generator<Buffer> {
+  const canonical = detached ? toCrlf(content) : content
+  yield canonical
+  if (canonical !== content) yield content
 }
 
-function digestOf(digest: DigestName, bytes: Buffer): Buffer {
-  return createHash(digest).update(bytes).digest()
+async function hasDigest(message: SignedMessage, name: DigestName, expected: Buffer): Promise<boolean> {
+  for (const form of candidates(message)) {
+    await breatheAfter(form)
+    const digest = await digestInPieces(name, form)
+    if (digest.equals(expected)) return true
+  }
+  return false
 }
 
 /**
@@ -171,13 +178,20 @@ function judgePath({ certificate, others, standing }: Verified, settings: OpenSe
   return { verdict: verdict.verdict, reason, detail, ...(ca === undefined ? {} : { ca }) }
 }
 
-function judgeContent(message: SignedMessage, { certificate, signer }: Verified, settings: OpenSettings): Opened {
+async function judgeContent(
+  message: SignedMessage,
+  { certificate, signer }: Verified,
+  settings: OpenSettings,
+): Promise<Opened> {
+  await breatheAfter(message.content)
   const body = refusing(() => contentOf(message.content))
   if (isRefusal(body)) return no(body.refused, body.detail, certificate)
   if (body.length === 0) return no('empty', 'the message has no content', certificate)
   if (!settings.binary && !isUtf8(body)) {
     return no('not-utf8', 'the content is not UTF-8; binary = true would accept it', certificate)
   }
+  await breatheAfter(body)
+  const content = await digestInPieces('sha256', body)
   const signingTime = signer.attributes?.signingTime
   return {
     verdict: 'ok',
@@ -186,7 +200,7 @@ function judgeContent(message: SignedMessage, { certificate, signer }: Verified,
     identity: {
       certificate: certificate.fingerprint,
       signature: hash('sha256', signer.signature),
-      content: hash('sha256', body),
+      content: content.toString('hex'),
       ...(signingTime === undefined ? {} : { signingTime }),
     },
   }

@@ -5,8 +5,9 @@
  * Sealing throws SsmError `cannot-seal` for what is true of one content, `configuration` for our own key or the
  * recipient's certificate. Opening (open.ts) answers verdicts and throws only for our own trouble.
  */
-import { createHash, type KeyObject, randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
+import { breathe, breatheAfter, digestInPieces, PIECE } from '../crypto/breath.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { authenticates } from '../crypto/cipher.js'
 import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
@@ -49,7 +50,7 @@ export function createSeal(settings: SealSettings): Seal {
   const signer = createCmsSigner(settings.certificate, settings.key)
   for (const recipient of recipients) assertRecipient(recipient)
   return async (plain) => {
-    const signed = await signContent(layText(asBuffer(plain.body), settings.binary), signer, settings.clock.now())
+    const signed = await signContent(await layText(asBuffer(plain.body), settings.binary), signer, settings.clock.now())
     // The only place where the brand is given: these bytes were just signed.
     if (recipients.length === 0) return signed as Uint8Array as Sealed
     return (await encryptFor(signed, recipients, settings)) as Uint8Array as Sealed
@@ -65,6 +66,7 @@ export async function encryptFor(
   if (signed.length === 0) throw new SsmError('cannot-seal', 'there is nothing to encrypt: the signed message is empty')
   // Canonical line ends inside (RFC 8551 section 3.1.1), as openssl smime -encrypt makes them.
   const cms = await envelopedData(toCrlf(signed), recipients, encryption)
+  await breatheAfter(cms)
   return envelopedText(cms, authenticates(encryption.cipher))
 }
 
@@ -74,16 +76,35 @@ interface TextPart {
   readonly text: Buffer
 }
 
-function layText(body: Buffer, binary: boolean): TextPart {
+async function layText(body: Buffer, binary: boolean): Promise<TextPart> {
   if (body.length === 0) throw new SsmError('cannot-seal', 'an empty message is never sent')
   if (survivesAsText(body) && !namesEncryption(body)) return { header: TEXT_HEADER, text: body }
-  if (isUtf8(body)) return { header: QUOTED_HEADER, text: encodeQuotedPrintable(body) }
-  if (binary) return { header: QUOTED_BINARY_HEADER, text: encodeQuotedPrintable(body) }
+  await breatheAfter(body)
+  if (isUtf8(body)) return { header: QUOTED_HEADER, text: await quoteInPieces(body) }
+  if (binary) return { header: QUOTED_BINARY_HEADER, text: await quoteInPieces(body) }
   throw new SsmError(
     'cannot-seal',
     'not-utf8: the content is not UTF-8, which Python receivers cannot take; set binary = true when the receiver is this program too',
   )
 }
+
+/** Cut behind line ends, where a soft line end follows anyway: the same text as in one go. */
+async function quoteInPieces(body: Buffer): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < body.length;) {
+    if (at > 0) {
+      await breathe()
+      pieces.push(SOFT_LINE_END)
+    }
+    const lineEnd = body.indexOf(0x0a, at + PIECE)
+    const end = lineEnd < 0 ? body.length : lineEnd + 1
+    pieces.push(encodeQuotedPrintable(body.subarray(at, end)))
+    at = end
+  }
+  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
+}
+
+const SOFT_LINE_END = Buffer.from('=\n', 'latin1')
 
 /** Receivers that search the whole message for these words would take it for encrypted: the encoding breaks them up. */
 function namesEncryption(body: Buffer): boolean {
@@ -91,7 +112,9 @@ function namesEncryption(body: Buffer): boolean {
 }
 
 async function signContent({ header, text }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {
-  const digest = createHash(signer.digest).update(toCrlf(header)).update(toCrlf(text)).digest()
+  const canonical = Buffer.concat([toCrlf(header), toCrlf(text)])
+  await breatheAfter(text)
+  const digest = await digestInPieces(signer.digest, canonical)
   const signature = await signer.sign(digest, at)
   return clearSigned([header, text], {
     boundary: boundaryFor(text),

@@ -3,6 +3,7 @@
  * decryption, CMS structure. What the bytes are at fault for is a refusal, data; SsmError `malformed` and `limit` of the
  * parsers end here.
  */
+import { breatheAfter } from '../crypto/breath.js'
 import { CMS, parseCms } from '../crypto/cms.js'
 import { decryptEnveloped, parseEnvelopedData, type Decrypted, type DecryptionPair } from '../crypto/cms-enveloped.js'
 import { parseSignedData, type SignedData } from '../crypto/cms-signed.js'
@@ -56,8 +57,11 @@ export async function takeApart(wire: Buffer, settings: DecryptionSettings): Pro
   })
   if (isRefusal(outer)) return outer
   if ('message' in outer) return outer.message
+  await breatheAfter(wire)
   const decrypted = await decryptCms(outer.encrypted, settings)
-  return isRefusal(decrypted) ? decrypted : innerMessage(decrypted)
+  if (isRefusal(decrypted)) return decrypted
+  await breatheAfter(wire)
+  return innerMessage(decrypted)
 }
 
 /** The text inside an encrypted message. */
@@ -77,6 +81,16 @@ export async function decryptText(wire: Buffer, settings: DecryptionSettings): P
 export function refusing<T>(parse: () => T | Refusal): T | Refusal {
   try {
     return parse()
+  } catch (error) {
+    if (isSsmError(error, 'malformed', 'limit')) return { refused: 'malformed', detail: error.message }
+    throw error
+  }
+}
+
+/** The same for what takes its time. */
+export async function refusingLater<T>(work: () => Promise<T | Refusal>): Promise<T | Refusal> {
+  try {
+    return await work()
   } catch (error) {
     if (isSsmError(error, 'malformed', 'limit')) return { refused: 'malformed', detail: error.message }
     throw error
