@@ -3,12 +3,13 @@
  * wrong tag, and for garbage inside. Compared by what is asked of node:crypto, step by step.
  */
 import assert from 'node:assert/strict'
-import crypto, { randomBytes } from 'node:crypto'
+import crypto, { constants, createCipheriv, publicEncrypt, randomBytes } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { afterEach, describe, test } from 'node:test'
 import { CIPHER_NAMES } from '../../src/crypto/cipher.js'
-import { CMS } from '../../src/crypto/cms.js'
-import { oid } from '../../src/crypto/der-write.js'
+import { CMS, contentInfo, issuerAndSerial } from '../../src/crypto/cms.js'
+import { context, TAG } from '../../src/crypto/der.js'
+import { derNull, element, integer, octetString, oid, sequence } from '../../src/crypto/der-write.js'
 import { envelopedData, type Encryption } from '../../src/crypto/cms-enveloped.js'
 import { envelopedText } from '../../src/crypto/smime.js'
 import type { TestHost } from '../kit/ca.js'
@@ -132,5 +133,25 @@ describe('bad unwrap, bad padding or tag, and garbage inside look the same', () 
     beyond.fill(0xff, at, at + 256)
     const expected = await observe(changed(cms, at + 100, false), host)
     assert.deepEqual(await observe(envelopedText(beyond), host), expected)
+  })
+  test('wrong padding behind a signed message that is whole', async () => {
+    // What follows it looks like blanks, which may be there; only the padding is none.
+    const key = randomBytes(32)
+    const iv = randomBytes(16)
+    const wire = (end: Buffer): Buffer => {
+      const plain = Buffer.concat([SIGNED, Buffer.alloc(16 - (SIGNED.length % 16), ' '), end])
+      const content = Buffer.concat([createCipheriv('aes-256-cbc', key, iv).setAutoPadding(false).update(plain)])
+      const wrapped = publicEncrypt({ key: host.certificate.publicKey, padding: constants.RSA_PKCS1_PADDING }, key)
+      const algorithm = sequence(oid('1.2.840.113549.1.1.1'), derNull)
+      const info = sequence(integer(0), issuerAndSerial(host.certificate), algorithm, octetString(wrapped))
+      const aes = sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(iv))
+      const encrypted = sequence(oid(CMS.data), aes, element(context(0), content))
+      return envelopedText(contentInfo(CMS.envelopedData, sequence(integer(0), element(TAG.set, info), encrypted)))
+    }
+    const open = scene.opener({ decryption: () => [host] })
+    assert.equal(reasonOf(await open(wire(Buffer.alloc(16, 16)))), 'ok')
+    for (const end of [Buffer.alloc(16, ' '), Buffer.alloc(16, ' \n')]) {
+      assert.equal(reasonOf(await open(wire(end))), 'undecryptable')
+    }
   })
 })
