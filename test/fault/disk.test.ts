@@ -4,9 +4,7 @@ import { bendTime } from '../kit/bent-time.js'
 import { scratch } from '../kit/scratch.js'
 import { assertExact, reportText } from '../kit/trial.js'
 import { createBench, type Bench } from '../kit/bench.js'
-import { failFor, failOnce, rest, shortWrites, stepsBelow } from './disk.js'
-
-const CODES = ['ENOSPC', 'EIO', 'EROFS'] as const
+import { CODES, failFor, failOnce, rest, shortWrites, stepsBelow } from './disk.js'
 
 async function underFault(t: TestContext, work: (bench: Bench) => Promise<void>): Promise<void> {
   using _time = bendTime()

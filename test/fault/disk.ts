@@ -9,6 +9,9 @@ import { elementsLeft } from '../kit/records.js'
 import { eventually } from '../kit/site.js'
 import { systemError } from '../kit/disk.js'
 
+/** What disks say when they fail: full, broken, mounted read-only after an error. */
+export const CODES = ['ENOSPC', 'EIO', 'EROFS'] as const
+
 /** Messages that are on their way in each round. */
 const A_FEW = 3
 
