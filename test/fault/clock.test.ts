@@ -1,5 +1,6 @@
 /** Clocks that jump under running programs, and clocks that are wrong when they start. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createBench } from '../kit/bench.js'
@@ -7,8 +8,7 @@ import { bendTime } from '../kit/bent-time.js'
 import { need } from '../kit/need.js'
 import { elementsLeft } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
-import { createSite, eventually, freePort, startChild } from '../kit/site.js'
-import { root } from '../kit/source.js'
+import { createSite, eventually, freePort } from '../kit/site.js'
 import { assertExact, reportText } from '../kit/trial.js'
 import { createLedger } from '../kit/ledger.js'
 import { jump } from './clock.js'
@@ -28,6 +28,13 @@ test('a day to and fro, summer time, an hour of sleep: none lost, none doubled',
   assert.equal(report.faults, 8)
 })
 
+/** What `faketime` sets for its child; the child itself would stand between us and its signals. */
+function fakedTime(shift: string): NodeJS.ProcessEnv {
+  const { stdout } = spawnSync('faketime', ['-f', shift, 'env'], { encoding: 'utf8' })
+  const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1] ?? ''
+  return { FAKETIME: value('FAKETIME'), LD_PRELOAD: value('LD_PRELOAD'), FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+}
+
 for (const shift of ['+1d', '-1d']) {
   test(`both programs start with a clock at ${shift}`, { skip: need('faketime') }, async (t) => {
     const port = await freePort()
@@ -38,20 +45,16 @@ for (const shift of ['+1d', '-1d']) {
     site.configure({ receiver: { broker: { host: undefined, port: undefined, listen: `127.0.0.1:${port}` } } })
     const ledger = createLedger({ outgoing: site.outgoing, dn: site.pki.host.dn })
     ledger.put(20)
-    const start = (program: string, ...args: readonly string[]) =>
-      startChild('faketime', ['-f', shift, process.execPath, join(root, 'dist/src/bin', `${program}.js`), ...args], {
-        env: { FAKETIME_DONT_FAKE_MONOTONIC: '1' },
-      })
-    const receiver = start('ssmreceive', '-c', site.receiverCfg, '-d', site.dns, '--foreground')
+    const env = fakedTime(shift)
+    const receiver = site.startWith('ssmreceive', { env })
     await eventually('it listens', () => site.log('ssmreceive').includes('Listening on'))
-    const sent = await start('ssmsend', '-c', site.senderCfg).ended
+    const sent = await site.startWith('ssmsend', { env }).ended
     assert.equal(sent.code, 0, sent.stdout + sent.stderr + site.log('ssmsend'))
     assert.deepEqual(elementsLeft(site.outgoing), [])
     // The day of the log is the wrong one: the clock was really bent.
     assert.notEqual(site.log('ssmreceive').slice(0, 10), new Date().toISOString().slice(0, 10))
     ledger.consume(join(site.spool, 'incoming'))
     assert.deepEqual(ledger.balance(), { sent: 20, lost: 0, doubled: 0, altered: 0 })
-    // faketime stands between: the signal must reach the program itself.
-    await receiver.stop('SIGTERM')
+    assert.equal((await receiver.stop()).code, 0)
   })
 }
