@@ -92,7 +92,7 @@ async function cutAt(bench: Bench, recording: Recording, at: number, chance: Cha
   ledger.assume(count)
   const receiver = serveHere(site)
   try {
-    await sendHere(site, () => elementsLeft(site.outgoing).filter((name) => !name.endsWith('.tmp')).length)
+    await sendHere(site, () => elementsLeft(site.outgoing).filter((name) => !/\.(tmp|lck)$/.test(name)).length)
     // What the broker holds no more is safe, or lost.
     await eventually('the broker has nothing left', () => broker.held() === 0, 60, 5)
   } finally {

@@ -97,10 +97,8 @@ function pass(way: Way): void {
     way.happens()
     STOPS[trouble.kind]?.(from, to)
   })
-  // A far end that is closed in good order is closed for the near one too, and the other way round.
-  from.on('close', () => {
-    if (!over || trouble.kind !== 'freeze') to.end()
-  })
+  // An end that is closed is closed for the other one too: of a frozen way the broker learns by its heart-beats.
+  from.on('close', () => to.end())
 }
 
 function send({ to, trouble }: Way, piece: Buffer): void {
@@ -121,7 +119,7 @@ const STOPS: Readonly<Partial<Record<Trouble['kind'], (from: Socket, to: Socket)
     to.resetAndDestroy()
     from.resetAndDestroy()
   },
-  freeze(from) {
-    from.pause()
+  freeze() {
+    // Both ends stay open, and what comes from now on goes nowhere.
   },
 }
