@@ -162,9 +162,11 @@ function parseScope(value: Uint8Array): IssuingDistributionPoint {
   const outer = new DerReader(value, WHAT)
   const reader = outer.enter(TAG.sequence)
   outer.finish()
+  // Section 5.2.5: not an empty sequence, and one kind of name.
+  if (reader.done) throw malformed(WHAT, 'has a scope that says nothing')
   const point = reader.enterOptional(constructed(0))
   const fullName = point?.optional(constructed(0))
-  const relativeName = point?.optional(constructed(1))
+  const relativeName = fullName === undefined ? point?.optional(constructed(1)) : undefined
   point?.finish()
   const flag = (number: number): boolean => {
     const element = reader.optional(context(number))

@@ -67,7 +67,7 @@ function readPoints(certificate: Certificate): Point[] {
 function readPoint(point: DerReader, issuer: Dn): Point {
   const field = point.enterOptional(constructed(0))
   const full = field?.optional(constructed(0))
-  const relative = field?.optional(constructed(1))
+  const relative = full === undefined ? field?.optional(constructed(1)) : undefined
   field?.finish()
   const reasons = point.optional(context(1))
   const crlIssuer = point.optional(constructed(2))

@@ -50,6 +50,7 @@ const crls: readonly Twist[] = [
 ]
 
 const points: readonly Twist[] = [
+  bad('a scope that says nothing', (draft) => { leafCrl(draft).more.push(issuingPoint()) }, 'What only a CA may carry'), // prettier-ignore
   bad('CRL for some reasons', (draft) => leafCrl(draft).more.push(issuingPoint(reasons(3, 1, 2)))),
   good('two CRLs for all reasons together', (draft) => {
     at(draft, leafCrl(draft), { more: [issuingPoint(reasons(3, 3, 4, 5, 6, 7, 8))] })
