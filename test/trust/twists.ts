@@ -8,7 +8,7 @@ import { element, integer, oid, sequence } from '../../src/crypto/der-write.js'
 import { testKey } from '../kit/ca.js'
 import { CRL_TWISTS } from './crl-twists.js'
 import { type Extension, GENERAL, name, USAGE } from './draft.js' // prettier-ignore
-import { HOUR, type Random, type Draft, type Twist, CA_USAGE, nameOf, leafOf, rootOf, middleOf, below, anyOf, anyCa, anyMiddle, strange, good, bad } from './good-draft.js' // prettier-ignore
+import { HOUR, type Random, type Draft, type Twist, CA_USAGE, nameOf, leafOf, rootOf, middleOf, below, anyOf, anyCa, anyMiddle, strange, good, goodCrl, bad } from './good-draft.js' // prettier-ignore
 
 const dates: readonly Twist[] = [
   good('nothing', () => undefined),
@@ -164,6 +164,31 @@ const mapAny = (draft: Draft): void => {
   anyMiddle(draft).more.push({ id: '2.5.29.33', value: sequence(sequence(oid('1.2.3.1'), oid('2.5.29.32.0'))) })
 }
 
+/** Two intermediates with a policy each; the upper one asks for one, the lower one maps it, the leaf has the mapped one. */
+function mapped(draft: Draft, ...constraint: readonly Buffer[]): void {
+  const { certs, crls, n } = draft
+  const [root, first] = certs
+  if (root === undefined || first === undefined) return
+  const subject = nameOf(n, 'upper')
+  const key = testKey('p256', 34)
+  certs.splice(1, 0, { ...root, subject, key, issuer: root.subject, signer: root.key, serial: Buffer.from([0x37]), more: [] }) // prettier-ignore
+  Object.assign(first, { issuer: subject, signer: key })
+  crls.splice(1, 0, goodCrl(subject, key, draft.at))
+  const explicit = element(0x80, Buffer.from([0]))
+  const last = certs.length - 1
+  for (const [index, { more }] of certs.entries()) {
+    more.push({ id: '2.5.29.32', value: sequence(policy(index > 2 ? '1.2.3.2' : '1.2.3.1')) })
+    if (index === 1) more.push({ id: '2.5.29.36', critical: true, value: sequence(explicit, ...constraint) })
+    if (index === 2 && index < last) more.push({ id: '2.5.29.33', value: sequence(sequence(oid('1.2.3.1'), oid('1.2.3.2'))) }) // prettier-ignore
+  }
+}
+
+const mappings: readonly Twist[] = [
+  good('a policy that is mapped', (draft) => { mapped(draft) }),
+  good('a mapping that is inhibited further down', (draft) => { mapped(draft, element(0x81, Buffer.from([1]))) }),
+  bad('a mapping that is inhibited', (draft) => { mapped(draft, element(0x81, Buffer.from([0]))) }),
+] // prettier-ignore
+
 const policies: readonly Twist[] = [0, 1, 2, 3, 4, 5, 6, 7].map((round): Twist => ({
   what: `policies by chance ${round}`,
   apply: ({ certs, random }) => {
@@ -205,6 +230,7 @@ export const TWISTS: readonly Twist[] = [
   ...names,
   ...cas,
   ...nameConstraints,
+  ...mappings,
   ...policies,
   ...CRL_TWISTS,
 ]
