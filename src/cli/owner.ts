@@ -12,7 +12,7 @@ export function becomeOwner(path: string, program: Program): void {
   const owner = ownerOf(path)
   if (owner === null || owner.uid === 0) return
   try {
-    program.initgroups?.(owner.uid, owner.gid)
+    takeGroups(owner, program)
     program.setgid?.(owner.gid)
     program.setuid?.(owner.uid)
   } catch (cause) {
@@ -21,6 +21,16 @@ export function becomeOwner(path: string, program: Program): void {
       `cannot become the owner of ${path} (uid ${owner.uid}): ${messageOf(cause)}. Start as that user instead.`,
       { cause },
     )
+  }
+}
+
+/** Its supplementary groups; in a container the owner of a mounted spool mostly has no name, and so only its own. */
+function takeGroups({ uid, gid }: Stats, program: Program): void {
+  try {
+    program.initgroups?.(uid, gid)
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_UNKNOWN_CREDENTIAL') throw error
+    program.setgroups?.([gid])
   }
 }
 

@@ -18,6 +18,7 @@ export type Program = Pick<
   | 'pid'
   | 'send'
   | 'setgid'
+  | 'setgroups'
   | 'setuid'
   | 'stderr'
   | 'stdout'
