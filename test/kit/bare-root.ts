@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -35,6 +36,8 @@ export interface BareRoot {
   has(path: string): boolean
   /** Puts a program of this machine inside, with its libraries. */
   addProgram(file: string, as?: string): void
+  /** Copies a laid out system over it. */
+  copyTree(from: string): void
   /** `drwxr-x--- apel apel` of a path inside, with the names that it has there. */
   owned(path: string): string
 }
@@ -127,6 +130,9 @@ export function createBareRoot(path: string): BareRoot {
     addProgram(file, as = file) {
       for (const library of librariesOf(file)) copyInto(path, library, library)
       copyInto(path, file, as)
+    },
+    copyTree(from) {
+      cpSync(from, path, { recursive: true })
     },
     owned: (name) => root.ok(['stat', '-c', '%A %U %G', name]).trim(),
   }

@@ -97,7 +97,8 @@ export async function runMainJob(root: BareRoot, user: 'apel' | 'root' = 'apel')
   assert.equal(await receiver.ended, 0, receiver.said())
 }
 
-function startInside(root: BareRoot, command: readonly string[], user: string) {
+/** Starts a program inside and keeps what it says; `says` waits for words, a minute at most. */
+export function startInside(root: BareRoot, command: readonly string[], user: string) {
   // `exec -a` and shells between would get the signal instead of the program.
   const child = spawn('chroot', [`--userspec=${user}`, root.path, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
