@@ -167,7 +167,15 @@ const READER_WORDS = /\b(ses{2}ions?|subagents?|AI model)\b/i
 test('files speak of the project alone', () => {
   const folders = ['src', 'test', 'docs', 'conf', 'scripts', 'rpm', 'packaging', '.ci', '.github']
   const inFolders = folders.flatMap((folder) => filesBelow(folder).map((name) => `${folder}/${name}`))
-  const topFiles = ['package.json', 'package-lock.json', 'eslint.config.js', 'Dockerfile', '.dockerignore', '.npmrc']
+  const topFiles = [
+    'package.json',
+    'package-lock.json',
+    'eslint.config.js',
+    'Dockerfile',
+    'compose.yaml',
+    '.dockerignore',
+    '.npmrc',
+  ]
   const names = [...inFolders, ...documents, ...topFiles].filter((name) => existsSync(join(root, name)))
   const machine = names.filter((name) => MACHINE_WORDS.some((word) => readText(name).includes(word)))
   assert.deepEqual(machine, [])
