@@ -13,6 +13,8 @@ fi
 
 name=apelssm-$package_version
 node scripts/stage-package.mjs "$work/$name"
+# Beside the package, too: for tools that compare it with advisories.
+cp "$work/$name/made/sbom.cdx.json" "$target/$name.cdx.json"
 rm -rf "$work/$name/made" "$work/$name/deb"*
 mkdir -p "$work/SOURCES"
 tar --create --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" "$name" |

@@ -109,8 +109,8 @@ function copyInto(root: string, file: string, as: string): void {
   chmodSync(to, 0o755)
 }
 
-/** Lays out the system below `path`, which must be empty. Needs root. */
-export function createBareRoot(path: string): BareRoot {
+/** A system that is there already, made by debootstrap for example. Needs root. */
+export function openRoot(path: string): BareRoot {
   const root: BareRoot = {
     path,
     run: (command, user) => runInside(path, command, user),
@@ -136,6 +136,12 @@ export function createBareRoot(path: string): BareRoot {
     },
     owned: (name) => root.ok(['stat', '-c', '%A %U %G', name]).trim(),
   }
+  return root
+}
+
+/** Lays out the system below `path`, which must be empty. Needs root. */
+export function createBareRoot(path: string): BareRoot {
+  const root = openRoot(path)
   for (const folder of [
     'tmp',
     'dev',

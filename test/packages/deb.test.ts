@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createBareRoot, type BareRoot } from '../kit/bare-root.js'
+import { createBareRoot, openRoot, type BareRoot } from '../kit/bare-root.js'
 import { buildDebStandIn, dpkg } from '../kit/deb.js'
 import { assertInstalled, runMainJob } from '../kit/installed.js'
 import { need, programPath } from '../kit/need.js'
@@ -150,13 +150,33 @@ test('two builds give the same bytes', { skip }, () => {
   assert.ok(readFileSync(file).equals(readFileSync(build(join(folder, 'again')))))
 })
 
-// Large, and Debian's lint has a hundred packages of Perl behind it.
+// Debian's lint has a hundred packages of Perl behind it, and the rest needs minutes and the network.
 if (process.env.SSM_SLOW_TESTS === 'true') {
   test('lint finds no errors', { skip: need('dpkg-deb', 'lintian') }, () => {
-    const result = spawnSync('lintian', ['--fail-on', 'error', '--allow-root', file], {
-      encoding: 'utf8',
-      timeout: 300_000,
-    })
+    const args = ['--fail-on', 'error', '--allow-root', file]
+    const result = spawnSync('lintian', args, { encoding: 'utf8', timeout: 300_000 })
     assert.equal(result.status, 0, result.stdout + result.stderr)
+  })
+
+  test('on a real Debian, with the Node.js of apelssm-node', { skip: need('debootstrap', 'root') }, async () => {
+    const path = join(folder, 'debian')
+    const made = process.env.SSM_BASE_ROOT
+    if (made === undefined) spawnSync('debootstrap', ['--variant=minbase', 'bookworm', path], { stdio: 'inherit' })
+    else spawnSync('cp', ['-a', made, path], { stdio: 'inherit' })
+    const root = openRoot(path)
+    spawnSync('cp', [file, join(path, 'tmp', 'apel-ssm.deb')])
+    root.ok(['dpkg', '-i', '/tmp/apel-ssm.deb'])
+    assertInstalled(root)
+    const bare = root.run(['ssmsend', '--version'])
+    assert.deepEqual([bare.status, bare.stderr.endsWith('apelssm-node.\n')], [78, true], bare.stderr)
+    const args = [join(repository, 'scripts', 'build-deb.sh'), '--built', '--node', join(folder, 'with-node')]
+    const built = spawnSync('sh', args, { encoding: 'utf8', timeout: 900_000 })
+    assert.equal(built.status, 0, built.stdout + built.stderr)
+    const runtime = readdirSync(join(folder, 'with-node')).find((name) => name.startsWith('apelssm-node_')) ?? ''
+    spawnSync('cp', [join(folder, 'with-node', runtime), join(path, 'tmp', 'node.deb')])
+    root.ok(['dpkg', '-i', '/tmp/node.deb'])
+    await runMainJob(root)
+    root.ok(['dpkg', '--purge', 'apel-ssm', 'apelssm-node'])
+    assert.ok(!root.has('/usr/lib/apelssm') && !root.has('/etc/apel') && !root.has('/var/spool/apel'))
   })
 }
