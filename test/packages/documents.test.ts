@@ -23,6 +23,8 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^sh scripts\/build-rpm\.sh$/, 'test/packages/rpm.test.ts'],
   [/^sh scripts\/build-deb\.sh$/, 'test/packages/deb.test.ts'],
   [/^npm (pack|install --global \.\/secure-stomp-messenger-\*\.tgz)$/, 'test/packages/npm.test.ts'],
+  [/^ssmctl ams /, 'test/cli/ssmctl-ams.test.ts, with a double of the service'],
+  [/^npm run torture /, 'a person, for an hour: test/crash and test/fault run its parts in short'],
   [/^docker (build|run) /, 'test/packages/container.test.ts, with buildah'],
 ]
 
