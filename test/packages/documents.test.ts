@@ -45,8 +45,8 @@ protocol: STOMP
 ${broker}
 use_ssl: false
 [certificates]
-certificate: /work/hostcert.pem
-key: /work/hostkey.pem
+certificate: /home/site/hostcert.pem
+key: /home/site/hostkey.pem
 capath: /etc/grid-security/certificates
 ${role === 'receiver' ? 'check_crls: true' : ''}
 [messaging]
@@ -70,7 +70,7 @@ async function site(folder: string): Promise<{ root: BareRoot; far: ReturnType<t
   root.copyTree(join(folder, 'stage', 'root'))
   const [far, own] = [await freePort(), await freePort()]
   for (const name of [
-    'work',
+    'home/site',
     'root',
     'var/log/apel',
     'run/apel',
@@ -88,14 +88,14 @@ async function site(folder: string): Promise<{ root: BareRoot; far: ReturnType<t
     ['receiver.key.pem', 'serverkey.pem'],
   ]) {
     // prettier-ignore
-    root.ok(['cp', `/etc/grid-security/${from}`, `/work/${to}`])
+    root.ok(['cp', `/etc/grid-security/${from}`, `/home/site/${to}`])
   }
-  chmodSync(join(path, 'work/hostkey.pem'), 0o400)
+  chmodSync(join(path, 'home/site/hostkey.pem'), 0o400)
   root.ok(['cp', '/etc/grid-security/dns', '/etc/apel/dns'])
   root.write('/etc/apel/sender.cfg', config('sender', `host: 127.0.0.1\nport: ${far}`, '/var/spool/apel/outgoing'))
   root.write('/etc/apel/receiver.cfg', config('receiver', `listen: 127.0.0.1:${own}`, '/var/spool/apel'))
   root.write('/etc/far.cfg', config('receiver', `listen: 127.0.0.1:${far}`, '/var/spool/far').replace('false\n[daemon]', 'true\n[daemon]').replace('ssmreceive.pid', 'far.pid')) // prettier-ignore
-  root.write('/work/record.txt', 'CPUs: 12\n')
+  root.write('/home/site/record.txt', 'CPUs: 12\n')
   const receiver = startInside(root, ['ssmreceive', '--foreground', '-c', '/etc/far.cfg'], 'root')
   await receiver.says(/Listening on/)
   // Not UTF-8: set aside.
@@ -122,7 +122,7 @@ test('every command of the documents runs', { skip: need('root') }, async (t) =>
   for (const name of documents) {
     for (const command of commandsOf(readText(name)).filter((each) => !isElsewhere(each))) {
       const allowed = EXITS.find(([words]) => words.test(command))?.[1] ?? [0]
-      const { status, stdout, stderr } = root.run(['sh', '-c', `cd /work && ${filledIn(root, command)}`])
+      const { status, stdout, stderr } = root.run(['sh', '-c', `cd /home/site && ${filledIn(root, command)}`])
       if (!allowed.includes(status)) failed.push(`${name}: ${command}: ${status}\n${stdout}${stderr}`)
       ran += 1
     }
