@@ -97,6 +97,8 @@ test('a full disk: nothing is lost, nothing is rejected', { skip: need('root', '
   await using broker = await startRabbitmq()
   const site = createSite(scratch(t), broker.port)
   smallDisk(t, site.spool)
+  // Otherwise it would stop before the disk is full.
+  site.configure({ receiver: { messaging: { min_free_space: 0 } } })
   const sent = fillOutgoing(site.outgoing, 200, ['ascii'])
   assert.equal((await site.send()).code, 0)
   const receiver = site.startReceiver()
@@ -117,4 +119,21 @@ test('a full disk: nothing is lost, nothing is rejected', { skip: need('root', '
   assert.deepEqual(site.reject(), [])
   assert.deepEqual([...new Set(got)].sort(), sent.map(String).sort())
   t.diagnostic(`${got.length - sent.length} came twice`)
+})
+
+const NEED_ROOM = { skip: need('root', 'mount', 'rabbitmq') }
+test('a disk with less room than min_free_space: the messages wait at the broker', NEED_ROOM, async (t) => {
+  await using broker = await startRabbitmq()
+  const site = createSite(scratch(t), broker.port)
+  smallDisk(t, site.spool)
+  fillOutgoing(site.outgoing, 5, ['ascii'])
+  assert.equal((await site.send()).code, 0)
+  const refused = site.startReceiver()
+  await eventually('it says so', () => site.log('ssmreceive').includes('min_free_space is 64 MiB: make room'))
+  assert.equal((await refused.stop()).code, 0)
+  assert.equal(site.countIncoming(), 0)
+  site.configure({ receiver: { messaging: { min_free_space: '256 KiB' } } })
+  const receiver = site.startReceiver()
+  await eventually('all arrived', () => site.countIncoming() === 5)
+  assert.equal((await receiver.stop()).code, 0)
 })
