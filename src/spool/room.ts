@@ -18,7 +18,7 @@ export interface RoomOptions {
   readonly path: string
   readonly disk: Disk
   readonly clock: Clock
-  /** Bytes. 0: off. */
+  /** Bytes. 0: only the messages in hand must fit, or what is staged of them could fill a small disk and wait for itself. */
   readonly minFree: number
   /** Messages. 0: off. */
   readonly maxMessages: number
@@ -39,10 +39,12 @@ export function createRoom(options: RoomOptions): Room {
   let counted = { messages: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY }
   let isPaused = false
   let inFlight = 0
+  /** Bytes of those in flight: perhaps not written yet. */
+  let inHand = 0
   let looking: Promise<void> | undefined
 
   async function look(): Promise<void> {
-    if (minFree > 0) free = { bytes: await freeBytes(), at: clock.monotonic() }
+    free = { bytes: await freeBytes(), at: clock.monotonic() }
     if (maxMessages > 0 && isFull() && clock.monotonic() - counted.at >= FRESH) {
       counted = { messages: await count(), at: clock.monotonic() }
     }
@@ -58,10 +60,10 @@ export function createRoom(options: RoomOptions): Room {
   }
 
   const isFull = (): boolean => counted.messages + inFlight >= maxMessages * (isPaused ? RESUME : 1)
-  const isTight = (bytes: number): boolean => free.bytes - bytes - OVERHEAD < minFree
+  const isTight = (bytes: number): boolean => free.bytes - inHand - bytes - OVERHEAD < minFree
 
   function isUncertain(bytes: number): boolean {
-    if (minFree > 0 && (isTight(bytes) || clock.monotonic() - free.at >= FRESH)) return true
+    if (isTight(bytes) || clock.monotonic() - free.at >= FRESH) return true
     return maxMessages > 0 && isFull()
   }
 
@@ -70,13 +72,7 @@ export function createRoom(options: RoomOptions): Room {
       looking ??= look().finally(() => (looking = undefined))
       await looking
     }
-    if (minFree > 0 && isTight(bytes)) {
-      const [has, needs] = [mebibytes(free.bytes), mebibytes(minFree)]
-      throw new SsmError(
-        'disk',
-        `only ${has} MiB are free at ${pathText(path)}, min_free_space is ${needs} MiB: make room`,
-      )
-    }
+    if (isTight(bytes)) throw tooLittle()
     isPaused = maxMessages > 0 && isFull()
     if (isPaused) {
       const waiting = `${counted.messages} messages are in incoming and reject of ${pathText(path)}`
@@ -84,15 +80,27 @@ export function createRoom(options: RoomOptions): Room {
     }
   }
 
+  function tooLittle(): SsmError {
+    if (minFree === 0) {
+      return new SsmError('disk', `the disk is full: ${free.bytes} bytes are free at ${pathText(path)}: make room`)
+    }
+    const [has, needs] = [mebibytes(free.bytes), mebibytes(minFree)]
+    const words = `only ${has} MiB are free at ${pathText(path)}, min_free_space is ${needs} MiB: make room`
+    return new SsmError('disk', words)
+  }
+
   return {
     assertAny: () => assertRoom(0),
     async enter(bytes) {
       await assertRoom(bytes)
+      const taken = bytes + OVERHEAD
       inFlight += 1
-      free = { ...free, bytes: free.bytes - bytes - OVERHEAD }
+      inHand += taken
       return {
         [Symbol.dispose]() {
           inFlight -= 1
+          inHand -= taken
+          free = { ...free, bytes: free.bytes - taken }
           counted = { ...counted, messages: counted.messages + 1 }
         },
       }

@@ -37,8 +37,9 @@ test('free space: asked once a second, what was written meanwhile counts', async
   for (let n = 0; n < 3; n += 1) (await room.enter(10 * MIB))[Symbol.dispose]()
   assert.equal(state.looks, 1)
   // 30 MiB are gone by our own account; the system says that there is room, and counts.
-  await room.enter(10 * MIB)
+  const last = await room.enter(10 * MIB)
   assert.equal(state.looks, 2)
+  last[Symbol.dispose]()
   state.free = 70 * MIB
   clock.advance(1000)
   await room.assertAny()
@@ -78,11 +79,30 @@ test('messages: counted only when it may be full; those in flight count; goes on
   await room.enter(1)
 })
 
-test('off: nothing is asked', async () => {
-  const { state, room } = createScene({})
-  state.free = 0
+test('off: nothing is counted, and one message fits while the disk has room for it', async () => {
+  const { state, clock, room } = createScene({})
   state.messages = 1e9
-  await room.enter(1e9)
+  await room.enter(1e6)
   await room.assertAny()
-  assert.deepEqual([state.looks, state.counts], [0, 0])
+  assert.equal(state.counts, 0)
+  state.free = 0
+  clock.advance(1000)
+  await assert.rejects(room.assertAny(), isDisk(/the disk is full: 0 bytes are free/))
+})
+
+test('without a limit the messages in hand must fit all the same', async () => {
+  const { state, clock, room } = createScene({})
+  state.free = MIB
+  const inHand = []
+  // What is in hand may not be written yet: the system says that there is as much room as before.
+  for (let n = 0; n < 20; n += 1) inHand.push(await room.enter(16_000))
+  await assert.rejects(
+    async () => {
+      for (let n = 0; n < 20; n += 1) inHand.push(await room.enter(16_000))
+    },
+    isDisk(/the disk is full: \d+ bytes are free at \/spool: make room/),
+  )
+  for (const each of inHand) each[Symbol.dispose]()
+  clock.advance(1000)
+  await room.enter(16_000)
 })

@@ -59,7 +59,7 @@ export const STORING_OPTIONS: readonly Option[] = [
     default: '64 MiB',
     min: 0,
     max: TIB,
-    meaning: 'Take no more messages while the file system of path has less room than this. 0: off.',
+    meaning: 'Take no more messages while the file system of path has less room than this. 0: until it is full.',
   },
   {
     section: 'messaging',
