@@ -50,7 +50,7 @@ function transportOf({ port, tokens }: Service, who: 'sender' | 'receiver') {
     credentials: { kind: 'token', token: tokens[who] },
     project: 'accounting',
     destination: 'ssm',
-    window: { messages: who === 'sender' ? 8 : 64, bytes: 32 * 1024 * 1024 },
+    window: { messages: who === 'sender' ? 16 : 64, bytes: 32 * 1024 * 1024 },
     maxMessageSize: 1_500_000,
     batch: 1,
     pulling: { pullMax: 1000, pollMax: 5000, skipPoisoned: true },
