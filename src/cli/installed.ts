@@ -69,7 +69,7 @@ export const INSTALLED: readonly InstalledPath[] = [
   directory(LIB),
   file(`${LIB}/package.json`, 'made:lib/package.json'),
   directory(`${LIB}/bin`),
-  ...PROGRAMS.map((name) => program(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`)),
+  ...[...PROGRAMS, 'undici'].map((name) => file(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`)),
   ...UNIT_NAMES.map((name) => file(`${UNITS}/${name}`, `packaging/${name}`)),
   file('/usr/lib/sysusers.d/apelssm.conf', 'made:sysusers.conf'),
   file('/usr/lib/tmpfiles.d/apelssm.conf', 'made:tmpfiles.conf'),

@@ -72,7 +72,13 @@ test('the bundled tool runs the whole job with the bundled programs, away from h
   const folder = scratch(t)
   const away = join(folder, 'somewhere else')
   buildBundle(away)
-  assert.deepEqual(filesIn(away).toSorted(), ['bin/ssmctl.js', 'bin/ssmreceive.js', 'bin/ssmsend.js', 'package.json'])
+  assert.deepEqual(filesIn(away).toSorted(), [
+    'bin/ssmctl.js',
+    'bin/ssmreceive.js',
+    'bin/ssmsend.js',
+    'bin/undici.js',
+    'package.json',
+  ])
   const demo = [join(away, 'bin', 'ssmctl.js'), 'demo', '--count', '3']
   const result = spawnSync(process.execPath, demo, { cwd: folder, encoding: 'utf8', timeout: 120_000 })
   assert.equal(result.status, 0, result.stdout + result.stderr)

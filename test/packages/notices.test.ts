@@ -9,7 +9,7 @@ import { scratch } from '../kit/scratch.js'
 /** The npm packages of which code is in the bundles, by the bundler's marks. */
 function bundled(folder: string): readonly string[] {
   buildBundle(folder)
-  const names = ['ssmsend', 'ssmreceive', 'ssmctl'].flatMap((program) => {
+  const names = ['ssmsend', 'ssmreceive', 'ssmctl', 'undici'].flatMap((program) => {
     const text = readFileSync(join(folder, 'bin', `${program}.js`), 'utf8')
     return [...text.matchAll(/^\/\/ (?:.*\/)?node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\//gm)].map(
       (found) => found[1] ?? '',
