@@ -84,7 +84,7 @@ export const INSTALLED: readonly InstalledPath[] = [
   directory(DOC),
   ...['README.md', 'CHANGELOG.md', 'SECURITY.md'].map((name) => document(`${DOC}/${name}`, name)),
   directory(`${DOC}/docs`),
-  ...['configuration', 'decisions', 'flow', 'library', 'migration', 'operations', 'security'].map((name) =>
+  ...['configuration', 'decisions', 'flow', 'library', 'migration', 'operations', 'security', 'torture'].map((name) =>
     document(`${DOC}/docs/${name}.md`, `docs/${name}.md`),
   ),
   document(`${DOC}/sbom.cdx.json`, 'made:sbom.cdx.json'),
