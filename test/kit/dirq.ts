@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { keep } from './site.js'
 
 const PYTHON = '/usr/bin/python3'
 
@@ -38,6 +39,8 @@ export interface PythonPeer {
 /** Starts a program that goes on. */
 export function startPython(program: string, ...args: readonly string[]): PythonPeer {
   const child = spawn(PYTHON, ['-c', PRELUDE + program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  keep(child)
+  child.stdin.on('error', () => undefined)
   const exit = once(child, 'exit')
   const waiting: ((line: string) => void)[] = []
   const lines: string[] = []

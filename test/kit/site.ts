@@ -62,7 +62,8 @@ function endAll(): void {
   for (const one of running) one.kill('SIGKILL')
 }
 
-function keep(child: ChildProcess): void {
+/** It does not outlive the test file. */
+export function keep(child: ChildProcess): void {
   // Outside of `node --test` (the benchmark) there is no end of tests to wait for.
   if (running.size === 0 && process.env.NODE_TEST_CONTEXT !== undefined) after(endAll)
   if (!watched) {

@@ -60,7 +60,7 @@ export function createTrial({ dir, port, sections, size }: TrialOptions): Trial 
       const end = Date.now() + PATIENCE * 1000
       while (elementsLeft(site.outgoing).length > 0) {
         const { code, stdout, stderr } = await site.send()
-        if (code !== 0 && Date.now() > end) throw new Error(`${stdout}${stderr}${site.log('ssmsend')}`)
+        if (Date.now() > end) throw new Error(`exit code ${code ?? 'none'}\n${stdout}${stderr}${site.log('ssmsend')}`)
       }
     },
     async settle() {
