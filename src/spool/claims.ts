@@ -4,8 +4,9 @@
  * Somebody who broke our lock and took it himself has moved the time, as every implementation's lock does.
  *
  * One file a run, `.ssm/claims/<pid>-<random>`: the process identity in the first line, then `time id` a claim, `-time id` a
- * time that was set by the loser of a race. Lines are never taken back: a line without its lock says nothing. Not fsynced: the locks are not either, and without a record a lock just
- * waits for its age. Throws SsmError `disk`.
+ * time that was set by the loser of a race. Lines are never taken back: a line without its lock says nothing. What the loser
+ * says outlives his run while it is true: the winner may be killed later, and his lock bears the loser's time. Not fsynced:
+ * the locks are not either, and without a record a lock just waits for its age. Throws SsmError `disk`.
  */
 import { randomBytes } from 'node:crypto'
 import type { MessageId } from '../message.js'
@@ -28,6 +29,13 @@ const HOUR = 3_600_000
 const STRAY = '-'
 const RECORD_NAME = /^[0-9]+-[0-9a-f]{12}$/
 
+type Free = (id: MessageId, mtimeMs: number) => boolean
+
+interface Survey {
+  readonly strays: Line[]
+  readonly claimed: Set<MessageId>
+}
+
 export interface Claims {
   /** A time (ms, microsecond steps) for the next lock: now, and never given before by this process. */
   stamp(): number
@@ -43,8 +51,8 @@ export interface Claims {
    * Frees the locks of runs that are provably gone. `free` is given each recorded id and time, and unlinks the lock
    * if it still has that time; it answers whether it did. Returns how many.
    */
-  recover(free: (id: MessageId, mtimeMs: number) => boolean): Promise<number>
-  /** Removes this run's record. Call when no claim is held any more. */
+  recover(free: Free): Promise<number>
+  /** Removes this run's record, or leaves in it what others must know. Call when no claim is held any more. */
   close(): void
 }
 
@@ -53,14 +61,39 @@ export interface ClaimsOptions {
   readonly path: string
   readonly disk: Disk
   readonly clock: Clock
+  /** The time that the lock of an element bears, undefined without one. For locks whose time can be moved by a loser. */
+  readonly lockTime?: (id: MessageId) => number | undefined
   /** For tests: somebody else's identity. */
   readonly identity?: ProcessIdentity
 }
 
-function parseLine(line: string): { readonly id: MessageId; readonly mtimeMs: number } | undefined {
+interface Line {
+  readonly id: MessageId
+  readonly mtimeMs: number
+  /** A loser's time. */
+  readonly stray: boolean
+}
+
+function parseLine(line: string): Line | undefined {
+  const stray = line.startsWith(STRAY)
   const blank = line.indexOf(' ')
-  const mtimeMs = Number(line.slice(0, blank))
-  return blank <= 0 || !Number.isFinite(mtimeMs) ? undefined : { id: line.slice(blank + 1), mtimeMs }
+  const mtimeMs = Number(line.slice(stray ? STRAY.length : 0, blank))
+  return blank <= 0 || !Number.isFinite(mtimeMs) ? undefined : { id: line.slice(blank + 1), mtimeMs, stray }
+}
+
+/**
+ * The lines of a record without its first. A line cut off by a kill has no line break, and its lock was never taken: the
+ * last part is always dropped.
+ */
+function parseLines(lines: readonly string[]): readonly Line[] {
+  return lines.slice(0, -1).flatMap((line) => parseLine(line) ?? [])
+}
+
+/** Claims of a record that its own run did not take back as stray. */
+function claimsOf(lines: readonly Line[]): readonly Line[] {
+  const key = ({ id, mtimeMs }: Line): string => `${mtimeMs} ${id}`
+  const taken = new Set(lines.filter(({ stray }) => stray).map(key))
+  return lines.filter((line) => !line.stray && !taken.has(key(line)))
 }
 
 /** The other records in the folder. */
@@ -81,16 +114,28 @@ export function createClaims(options: ClaimsOptions): Claims {
   const name = `${identity.pid}-${randomBytes(6).toString('hex')}`
   const record = `${folder}/${name}`
   const living = new Map<MessageId, number>()
+  const strays = new Map<MessageId, number>()
   let fd: number | undefined
   let lines = 0
   let last = 0
 
-  /** Opens the record anew with the living claims in it. */
+  /** Stray times that a lock still bears. */
+  function standing(): readonly (readonly [MessageId, number])[] {
+    return [...strays].filter(([id, mtimeMs]) => options.lockTime?.(id) === mtimeMs)
+  }
+
+  /** Opens the record anew with the living claims, and the stray times that somebody may still ask for. */
   function write(path: string): number {
     const opened = disk.open(path, OPEN.append, 0o600)
+    const left = standing()
+    strays.clear()
     disk.append(opened, `${JSON.stringify(identity)}\n`)
     for (const [id, mtimeMs] of living) disk.append(opened, `${mtimeMs} ${id}\n`)
-    lines = living.size
+    for (const [id, mtimeMs] of left) {
+      strays.set(id, mtimeMs)
+      disk.append(opened, `${STRAY}${mtimeMs} ${id}\n`)
+    }
+    lines = living.size + left.length
     return opened
   }
 
@@ -130,7 +175,23 @@ export function createClaims(options: ClaimsOptions): Claims {
     return lookAt(disk, `${folder}/${worker}`) !== undefined && (await readDead(worker)) === undefined
   }
 
-  async function recoverOne(other: string, free: (id: MessageId, mtimeMs: number) => boolean): Promise<number> {
+  /** The times of losers, and what runs that may live have claimed, of all other records. */
+  async function survey(names: readonly string[]): Promise<Survey> {
+    const found: Survey = { strays: [], claimed: new Set() }
+    for (const other of names) {
+      const file = await readRegularFile(disk, `${folder}/${other}`, RECORD_LIMIT)
+      if (file === null) continue
+      const [first = '', ...rest] = file.bytes.toString('utf8').split('\n')
+      const parsed = parseLines(rest)
+      found.strays.push(...parsed.filter(({ stray }) => stray))
+      const holder = parseProcessIdentity(first)
+      if (holder !== undefined && isGone(holder, identity)) continue
+      for (const { id } of claimsOf(parsed)) found.claimed.add(id)
+    }
+    return found
+  }
+
+  async function recoverOne(other: string, free: Free, { strays: moved, claimed }: Survey): Promise<number> {
     if (await isBusy(other)) return 0
     const rest = await readDead(other)
     if (rest === undefined) return 0
@@ -144,13 +205,22 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (isSystem(error, 'ENOENT')) return 0
       throw error
     }
-    // A line cut off by the kill has no line break, and its lock was never taken: the last part is always dropped.
-    const freed = rest.slice(0, -1).filter((line) => {
-      const claim = parseLine(line)
-      return claim !== undefined && free(claim.id, claim.mtimeMs)
+    const parsed = parseLines(rest)
+    const freed = claimsOf(parsed).filter(({ id, mtimeMs }) => {
+      if (free(id, mtimeMs)) return true
+      // The dead run's lock may bear the time of one who lost it; or, after a purge, be a living run's by now.
+      return !claimed.has(id) && moved.some((stray) => stray.id === id && free(id, stray.mtimeMs))
     }).length
+    for (const { id, mtimeMs, stray } of parsed) {
+      if (stray && options.lockTime?.(id) === mtimeMs) noteStray(id, mtimeMs)
+    }
     disk.unlink(mine)
     return freed
+  }
+
+  function noteStray(id: MessageId, mtimeMs: number): void {
+    strays.set(id, mtimeMs)
+    append(`${STRAY}${mtimeMs} ${id}`)
   }
 
   return {
@@ -169,7 +239,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     stray(id, mtimeMs) {
       living.delete(id)
-      append(`${STRAY}${mtimeMs} ${id}`)
+      noteStray(id, mtimeMs)
     },
     async isStray(id, mtimeMs) {
       const line = `\n${STRAY}${mtimeMs} ${id}\n`
@@ -182,7 +252,9 @@ export function createClaims(options: ClaimsOptions): Claims {
     async recover(free) {
       let freed = 0
       try {
-        for (const other of await listRecords(disk, folder, name)) freed += await recoverOne(other, free)
+        const names = await listRecords(disk, folder, name)
+        const found = await survey(names)
+        for (const other of names) freed += await recoverOne(other, free, found)
       } catch (error) {
         throw diskError(error, 'free the locks recorded in', folder)
       }
@@ -190,12 +262,14 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     close() {
       if (fd === undefined) return
-      disk.close(fd)
-      fd = undefined
       try {
-        disk.unlink(record)
+        if (standing().length > 0) rewrite()
+        else disk.unlink(record)
       } catch (error) {
         if (!isSystem(error, 'ENOENT')) throw diskError(error, 'remove the record of claims', record)
+      } finally {
+        disk.close(fd)
+        fd = undefined
       }
     },
   }

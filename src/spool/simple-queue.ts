@@ -77,7 +77,9 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
   const held = new Map<MessageId, Held>()
   const add = createAdd({ disk, sync, top, names: createNameMaker(clock, options.granularity) })
   let opened: LockPlace | undefined
-  const place = (): LockPlace => (opened ??= { disk, claims: createClaims({ path: top, disk, clock }), clock })
+  const lockTime = (id: MessageId): number | undefined => lookAt(disk, `${top}/${id}.lck`)?.mtimeMs
+  const place = (): LockPlace =>
+    (opened ??= { disk, claims: createClaims({ path: top, disk, clock, lockTime }), clock })
 
   const look = (id: MessageId): Stats | undefined => lookAt(disk, `${top}/${id}`)
 

@@ -1,5 +1,15 @@
 /** Locks of the simple queue: races, ages, and whose they are. */
-import { existsSync, linkSync, mkdirSync, readdirSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
@@ -140,6 +150,84 @@ test('a run of ours that loses the race does not make the winner lose his lock',
   assert.equal(Buffer.from(await won.read()).toString(), 'content')
   await won.remove()
   assert.equal(await winner.count(), 0)
+})
+
+/** A run that has claimed `id` after another of ours, which loses, had seen no lock and before that one sets the time. */
+async function raced(path: string, winner: Outgoing, loser: Outgoing, disk: ReturnType<typeof createFaultyDisk>) {
+  const id = await winner.add(body)
+  const gate = { opened: false }
+  disk.before('touch', () => {
+    if (gate.opened) return
+    gate.opened = true
+    void winner.claim(id)
+  })
+  const born = Date.now()
+  assert.equal(await loser.claim(id), null)
+  disk.reset()
+  assert.ok(existsSync(`${path}/${id}.lck`))
+  assert.ok(statSync(`${path}/${id}.lck`).mtimeMs >= born - 1000)
+  return id
+}
+
+const records = (path: string): string[] => readdirSync(`${path}/.ssm/claims`)
+
+/** Makes the records of all runs but those named look as if their processes were gone. */
+function killRuns(path: string, but: readonly string[] = []): void {
+  for (const name of records(path).filter((each) => !but.includes(each))) {
+    const file = `${path}/.ssm/claims/${name}`
+    const [first = '', ...rest] = readFileSync(file, 'utf8').split('\n')
+    writeFileSync(file, [JSON.stringify({ ...JSON.parse(first), started: '1' }), ...rest].join('\n'))
+  }
+}
+
+test('a winner that is killed before it sees the loser’s time does not leave its lock behind', async (t) => {
+  const path = `${scratch(t)}/queue`
+  const disk = createFaultyDisk()
+  const loser = open(path, disk)
+  const id = await raced(path, open(path), loser, disk)
+  loser.close()
+  assert.equal(records(path).length, 2, 'what the loser knows is kept')
+  // The loser's process has ended long before the winner's.
+  killRuns(path, [records(path).find((name) => !readFileSync(`${path}/.ssm/claims/${name}`, 'utf8').includes('\n-'))!])
+  const between = open(path)
+  assert.equal(await between.recover(), 0, 'the winner lives')
+  assert.equal(await between.claim(id), null)
+  between.close()
+  killRuns(path)
+  const next = open(path)
+  assert.equal(await next.recover(), 1)
+  await (await claimOf(next, id)).remove()
+  next.close()
+  assert.deepEqual(records(path), [])
+})
+
+test('a loser’s time is no reason to free what a living run has claimed since', async (t) => {
+  const path = `${scratch(t)}/queue`
+  const disk = createFaultyDisk()
+  const loser = open(path, disk)
+  const id = await raced(path, open(path), loser, disk)
+  killRuns(path)
+  // A purge breaks the dead winner's lock; another takes it, and its time is then moved to the same moment.
+  const moved = statSync(`${path}/${id}.lck`).mtimeMs
+  unlinkSync(`${path}/${id}.lck`)
+  const living = open(path)
+  await claimOf(living, id)
+  utimesSync(`${path}/${id}`, moved / 1000, moved / 1000)
+  assert.equal(await open(path).recover(), 0)
+  assert.ok(existsSync(`${path}/${id}.lck`))
+})
+
+test('a loser’s time is remembered while others are forgotten', async (t) => {
+  const path = `${scratch(t)}/queue`
+  const disk = createFaultyDisk()
+  const [winner, loser] = [open(path), open(path, disk)]
+  const id = await raced(path, winner, loser, disk)
+  const other = await loser.add(body)
+  for (let round = 0; round < 1200; round += 1) await (await claimOf(loser, other)).release()
+  const next = open(path)
+  killRuns(path)
+  assert.equal(await next.recover(), 1)
+  assert.ok(!existsSync(`${path}/${id}.lck`))
 })
 
 test('a disk that fails during a refresh neither throws nor loses the lock', async (t) => {
