@@ -251,10 +251,9 @@ function temporaryFolder(disk: Disk, top: string, user = effectiveUser()): strin
 
 /** Written where nobody looks, then linked: it appears complete. Throws SsmError `disk`. */
 async function addFile({ disk, sync, names, top }: AddPlace, bytes: Uint8Array): Promise<MessageId> {
-  const folder = temporaryFolder(disk, top)
-  const temporary = `${folder}/${names.element()}.tmp`
+  const { fd, temporary } = await createTemporary(disk, temporaryFolder(disk, top), names)
   try {
-    await writeDurably(disk, await disk.createFile(temporary), bytes)
+    await writeDurably(disk, fd, bytes)
     const name = linkNew(disk, temporary, top, names)
     discard(disk, temporary)
     await sync.sync(top)
@@ -263,6 +262,23 @@ async function addFile({ disk, sync, names, top }: AddPlace, bytes: Uint8Array):
     discard(disk, temporary)
     throw diskError(error, 'add to', top)
   }
+}
+
+/** Two producers may come to the same name in the same microsecond: whoever is second takes another, and leaves the first's. */
+async function createTemporary(
+  disk: Disk,
+  folder: string,
+  names: NameMaker,
+): Promise<{ readonly fd: number; readonly temporary: string }> {
+  for (let round = 0; round < ATTEMPTS; round += 1) {
+    const temporary = `${folder}/${names.element()}.tmp`
+    try {
+      return { fd: await disk.createFile(temporary), temporary }
+    } catch (error) {
+      if (!isSystem(error, 'EEXIST')) throw diskError(error, 'write', temporary)
+    }
+  }
+  throw new SsmError('disk', `cannot write into ${pathText(folder)}: no free name`)
 }
 
 function linkNew(disk: Disk, temporary: string, top: string, names: NameMaker): string {

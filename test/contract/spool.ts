@@ -2,7 +2,7 @@
  * What every spool must do, whatever lies on disk. Each implementation runs this suite.
  */
 import { mkdirSync } from 'node:fs'
-import { describe, test } from 'node:test'
+import { mock, describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { isSsmError } from '../../src/errors.js'
@@ -138,6 +138,20 @@ export function spoolContract<T>(name: string, subject: SpoolUnderTest<T>): void
       )
     })
 
+    test('producers that come to the same names in the same microsecond do not disturb each other', async (t) => {
+      const { spool, path } = fresh(t)
+      // A name ends with one of 16 digits, each producer's own: among 20 some share theirs.
+      const producers = Array.from({ length: 20 }, () => subject.open(path))
+      using clock = stopClock()
+      const ids = await Promise.all(producers.map((producer, number) => producer.add(subject.item(number))))
+      clock.goOn()
+      const found = await Promise.all(ids.map(async (id) => subject.numberOf(await (await claimed(spool, id)).read())))
+      assert.deepEqual(
+        found.sort((a, b) => a - b),
+        [...producers.keys()],
+      )
+    })
+
     test('a purge leaves fresh things alone', async (t) => {
       const { spool, path } = fresh(t)
       const id = await spool.add(subject.item(1))
@@ -163,4 +177,14 @@ export function spoolContract<T>(name: string, subject: SpoolUnderTest<T>): void
       for (const id of odd) assert.equal(await spool.claim(id), null, JSON.stringify(id))
     })
   })
+}
+
+/** Names are made from these two. */
+function stopClock(): Disposable & { goOn(): void } {
+  const [now, monotonic] = [Date.now(), performance.now()]
+  const both = [mock.method(Date, 'now', () => now), mock.method(performance, 'now', () => monotonic)]
+  const goOn = (): void => {
+    for (const one of both) one.mock.restore()
+  }
+  return { goOn, [Symbol.dispose]: goOn }
 }
