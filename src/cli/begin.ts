@@ -6,7 +6,8 @@ import { ERROR_KINDS, SsmError, isSsmError, messageOf } from '../errors.js'
 import type { LoggingConfig } from '../config/config.js'
 import { findLogging, type Loaded } from '../config/load.js'
 import { printConfig } from '../config/print.js'
-import { BREAK_LINE, createLog } from '../observe/create-log.js'
+import { BREAK_LINE, LEVELS, createLog } from '../observe/create-log.js'
+import { PRIORITIES, isJournal } from '../observe/journal.js'
 import type { Log } from '../observe/log.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
@@ -53,6 +54,28 @@ export function sayBeginning(name: ProgramName, log: Log, warnings: readonly str
   top.info('Setting up SSM with protocol: %s', protocol)
 }
 
+/**
+ * SIGHUP: the file is opened again, and the level is that of the configuration now. Nothing else of it is taken up: a
+ * program that stays works with what it was started with.
+ */
+export function createLogAgain(name: ProgramName, log: Log, flags: Flags, program: Program): () => void {
+  const top = log.named(name)
+  return () => {
+    log.reopen()
+    const before = log.level()
+    const level = findLogging(flags.config, ROLE[name], program.cwd())?.level
+    if (level === undefined) {
+      top.warning('The level of the log stays %s: [logging] of %s cannot be read or is wrong.', before, flags.config)
+    } else if (level !== before) {
+      // Said under the more talkative of the two.
+      const talkative = LEVELS.indexOf(level) < LEVELS.indexOf(before) ? level : before
+      log.setLevel(talkative)
+      top.info('The level of the log is %s, and was %s.', level, before)
+      log.setLevel(level)
+    }
+  }
+}
+
 /** What a run that failed means for the caller. Anything unforeseen is a fault of ours. */
 export function exitOf(error: unknown): number {
   return isSsmError(error) ? error.exit : ERROR_KINDS.internal.exit
@@ -71,7 +94,8 @@ function openLog(name: ProgramName, { logfile, level, console, format }: Logging
     format,
     name,
     clock: systemClock,
-    ...(console ? { console: (line: string) => program.stdout.write(line) } : {}),
+    ...(console ? { console: (text: string) => program.stdout.write(text) } : {}),
+    journal: isJournal(program.stdout.fd, program.env),
   })
 }
 
@@ -82,7 +106,8 @@ function sayProblem(name: ProgramName, error: SsmError, flags: Flags, program: P
     for (const line of lines) program.stdout.write(`${line}\n`)
     return
   }
-  for (const line of lines) program.stderr.write(`${line}\n`)
+  const mark = isJournal(program.stderr.fd, program.env) ? PRIORITIES.CRITICAL : ''
+  for (const line of lines) program.stderr.write(`${mark}${line}\n`)
   try {
     const log = openLog(name, { ...logging, console: false }, program)
     const top = log.named(name)

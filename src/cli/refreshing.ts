@@ -20,6 +20,7 @@ export async function createRefreshing(
   log: Log,
   program: Program,
   stop: AbortSignal,
+  reopenLog: () => void,
 ): Promise<Refreshing> {
   const top = log.named('ssmreceive')
   let running: Promise<void> = Promise.resolve()
@@ -47,7 +48,7 @@ export async function createRefreshing(
     running = running.then(refresh)
   }
   const onHangup = (): void => {
-    log.reopen()
+    reopenLog()
     next()
   }
   const timer = setInterval(next, REFRESH_INTERVAL)

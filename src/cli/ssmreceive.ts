@@ -10,7 +10,7 @@ import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
 import { receive } from '../pipeline/receive.js'
 import { supervise } from '../pipeline/supervise.js'
-import { begin, exitOf, explained, sayBeginning } from './begin.js'
+import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.js'
 import { detach, isDetached, shouldDetach, tellParent } from './detach.js'
 import { parseFlags, type Flags } from './flags.js'
 import { createNotifier } from './notify.js'
@@ -61,7 +61,7 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
   await using wired = receiver
   using _pidfile = createPidfile(config.daemon.pidfile, program, top)
   try {
-    await serve(wired, log, program)
+    await serve(wired, log, program, createLogAgain('ssmreceive', log, flags, program))
     return 0
   } catch (error) {
     top.error('Unexpected exception in SSM: %s', explained(error))
@@ -74,12 +74,12 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
 }
 
 /** Receives until a signal. The second signal, or 20 s, gives up what is in flight. */
-async function serve(receiver: Receiver, log: Log, program: Program): Promise<void> {
+async function serve(receiver: Receiver, log: Log, program: Program, reopenLog: () => void): Promise<void> {
   const top = log.named('ssmreceive')
   using stopping = createStopping(program, (signal) => {
     top.info('Received the shutdown signal: %s', signal)
   })
-  await using refreshing = await createRefreshing(receiver, log, program, stopping.stop)
+  await using refreshing = await createRefreshing(receiver, log, program, stopping.stop, reopenLog)
   using notifier = createNotifier(program, top)
   tellParent(program, { ssm: 'ready', exit: 0 })
   notifier.ready()

@@ -16,7 +16,12 @@ import { wireSender, type Sender } from './wire-sender.js'
 /** The host pair is read again so often, and on SIGHUP, ms. */
 const RELOAD_INTERVAL = 600_000
 
-export async function watchSpool(config: SenderConfig, log: Log, program: Program): Promise<number> {
+export async function watchSpool(
+  config: SenderConfig,
+  log: Log,
+  program: Program,
+  reopenLog: () => void,
+): Promise<number> {
   const top = log.named('ssmsend')
   const queues = log.named('ssm.ssm2')
   using stopping = createStopping(program, (signal) => {
@@ -27,7 +32,7 @@ export async function watchSpool(config: SenderConfig, log: Log, program: Progra
   const doorbell = createDoorbell(systemClock)
   const watcher = await sender.watch(doorbell.ring)
   try {
-    using _reloading = createReloading(sender, log, program)
+    using _reloading = createReloading(sender, log, program, reopenLog)
     using notifier = createNotifier(program, top)
     top.info('Watching %s for messages.', config.messaging.path)
     notifier.ready()
@@ -54,14 +59,14 @@ async function tidy(sender: Sender, log: Log): Promise<void> {
 }
 
 /** SIGHUP opens the log again and reads the host pair again; the latter now and then anyway. */
-function createReloading(sender: Sender, log: Log, program: Program): Disposable {
+function createReloading(sender: Sender, log: Log, program: Program, reopenLog: () => void): Disposable {
   let running: Promise<void> = Promise.resolve()
   // One after the other: two signals in a row must not read half of each other's pair.
   const reload = (): void => {
     running = running.then(() => sender.reload())
   }
   const onHangup = (): void => {
-    log.reopen()
+    reopenLog()
     log.named('ssmsend').info('Reading the host certificate again.')
     reload()
   }

@@ -8,7 +8,7 @@ import { loadSenderConfig } from '../config/load.js'
 import { BREAK_LINE } from '../observe/create-log.js'
 import type { Log } from '../observe/log.js'
 import { sendAll, type SendReport } from '../pipeline/send.js'
-import { begin, exitOf, explained, sayBeginning } from './begin.js'
+import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.js'
 import { parseFlags } from './flags.js'
 import type { Program } from './program.js'
 import { createProgress } from './progress.js'
@@ -34,7 +34,9 @@ export async function ssmsend(program: Program): Promise<number> {
   const top = log.named('ssmsend')
   let exit: number
   try {
-    exit = flags.watch ? await watchSpool(config, log, program) : await run(config, log, program)
+    exit = flags.watch
+      ? await watchSpool(config, log, program, createLogAgain('ssmsend', log, flags, program))
+      : await run(config, log, program)
   } catch (error) {
     exit = exitOf(error)
     program.stdout.write('SSM failed to complete successfully.  See log file for details.\n')

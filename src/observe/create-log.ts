@@ -4,8 +4,9 @@
  */
 import type { Clock } from '../os/clock.js'
 import type { Level, Log, Logger, LoggerName, Printable } from './log.js'
+import { PRIORITIES } from './journal.js'
 import { PRINTABLE_LIMITS, printable } from './printable.js'
-import { createSink, type Sink } from './sink.js'
+import { createSink } from './sink.js'
 
 /** A run begins and ends with this line, logged at INFO. */
 export const BREAK_LINE = '='.repeat(40)
@@ -19,26 +20,49 @@ export interface LogOptions {
   readonly file?: string
   /** Receives whole lines, each with its line end; several at a time. Must not throw. */
   readonly console?: (text: string) => void
+  /** The console is the journal of systemd: each line there begins with its priority. */
+  readonly journal?: boolean
   /** Lines below it are not made. */
   readonly level: Level
   readonly format: LogFormat
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   /** Under which name the log speaks of itself (lost lines, a file that cannot be opened again). */
   readonly name: LoggerName
 }
 
-type LineMaker = (at: number, name: LoggerName, level: Level, message: string) => string
+interface Entry {
+  readonly at: number
+  readonly name: LoggerName
+  readonly level: Level
+  readonly format: string
+  readonly values: readonly Printable[]
+}
+
+type LineMaker = (entry: Entry) => string
 
 /** Throws SsmError `configuration` when `file` cannot be opened. `close()` it at the end: what is pending is written then. */
 export function createLog(options: LogOptions): Log {
+  const { clock, name: own } = options
   const line = options.format === 'json' ? jsonLine : createTextLine()
   const sink = createSink({
     ...(options.file === undefined ? {} : { file: options.file }),
     ...(options.console === undefined ? {} : { console: options.console }),
-    complain: (text) => line(options.clock.now(), options.name, 'WARNING', printable(text, PRINTABLE_LIMITS.sentence)),
+    complain: (message) => line({ at: clock.now(), name: own, level: 'WARNING', format: '%s', values: [{ message }] }),
+    monotonic: () => clock.monotonic(),
   })
+  let { level: least } = options
   return {
-    named: (name) => createLogger(name, options, line, sink),
+    named: (name) =>
+      createLogger((level, format, values) => {
+        if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+        sink.write(line({ at: clock.now(), name, level, format, values }), options.journal ? PRIORITIES[level] : '')
+        // On disk before a program that is in trouble may end.
+        if (level === 'ERROR' || level === 'CRITICAL') sink.flush()
+      }),
+    level: () => least,
+    setLevel: (level) => {
+      least = level
+    },
     reopen: () => {
       sink.reopen()
     },
@@ -61,17 +85,12 @@ function nothing(): void {
   // a level that is off
 }
 
-function createLogger(name: LoggerName, options: LogOptions, line: LineMaker, sink: Sink): Logger {
-  const least = LEVELS.indexOf(options.level)
-  const at = (level: Level): Logger['info'] => {
-    const rank = LEVELS.indexOf(level)
-    if (rank < least) return nothing
-    const urgent = rank >= LEVELS.indexOf('ERROR') // on disk before a program that is in trouble may end
-    return (format, ...values) => {
-      sink.write(line(options.clock.now(), name, level, filled(format, values)))
-      if (urgent) sink.flush()
+function createLogger(write: (level: Level, format: string, values: readonly Printable[]) => void): Logger {
+  const at =
+    (level: Level): Logger['info'] =>
+    (format, ...values) => {
+      write(level, format, values)
     }
-  }
   return { debug: at('DEBUG'), info: at('INFO'), warning: at('WARNING'), error: at('ERROR'), critical: at('CRITICAL') }
 }
 
@@ -101,14 +120,14 @@ function shown(value: Printable): string {
 function createTextLine(): LineMaker {
   let second = NaN
   let stamp = ''
-  return (at, name, level, message) => {
+  return ({ at, name, level, format, values }) => {
     const now = Math.floor(at / 1000)
     if (now !== second) {
       second = now
       stamp = localStamp(new Date(at))
     }
     const ms = Math.floor(at) - now * 1000
-    return `${stamp},${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms} - ${name} - ${level} - ${message}`
+    return `${stamp},${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms} - ${name} - ${level} - ${filled(format, values)}`
   }
 }
 
@@ -118,5 +137,15 @@ function localStamp(date: Date): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 
-const jsonLine: LineMaker = (at, name, level, message) =>
-  JSON.stringify({ time: new Date(at).toISOString(), name, level, message })
+/**
+ * For collectors: `format` is what docs/operations.md explains, and the same for all lines of a kind. The values are text
+ * throughout: a store that once saw a number in their place would refuse the lines with text there.
+ */
+const jsonLine: LineMaker = ({ at, name, level, format, values }) =>
+  JSON.stringify({
+    time: new Date(at).toISOString(),
+    level,
+    logger: name,
+    message: filled(format, values),
+    fields: { format, values: values.map(shown) },
+  })

@@ -23,6 +23,10 @@ export interface Logger {
 /** The whole log of a process. */
 export interface Log {
   named(name: LoggerName): Logger
+  /** The least level that is logged. */
+  level(): Level
+  /** From now on, for all names. */
+  setLevel(level: Level): void
   /** Close and open the file again (SIGHUP, logrotate). */
   reopen(): void
   /** Write what is pending and close. */

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { isSsmError } from '../../src/errors.js'
 import { createLog, filled, type LogOptions } from '../../src/observe/create-log.js'
+import { isJournal } from '../../src/observe/journal.js'
 import { scratch } from '../kit/scratch.js'
 
 const AT = new Date(2026, 10, 20, 14, 18, 6, 423).getTime()
 
 function options(more: Partial<LogOptions>): LogOptions {
-  return { level: 'INFO', format: 'ssm', clock: { now: () => AT }, name: 'ssmsend', ...more }
+  return { level: 'INFO', format: 'ssm', clock: { now: () => AT, monotonic: () => 0 }, name: 'ssmsend', ...more }
 }
 
 test('a line has local time with milliseconds, name, level and message', async (t) => {
@@ -34,7 +35,7 @@ test('a line has local time with milliseconds, name, level and message', async (
 test('the time follows the clock, milliseconds and seconds', () => {
   let now = AT
   const shown: string[] = []
-  const log = createLog(options({ clock: { now: () => now }, console: (text) => shown.push(text) }))
+  const log = createLog(options({ clock: { now: () => now, monotonic: () => 0 }, console: (text) => shown.push(text) }))
   for (const step of [0, 1, 576, 577, 1577, -86_400_000]) {
     now = AT + step
     log.named('ssmsend').error('x')
@@ -65,16 +66,77 @@ test('ERROR is in the file when the call returns, and close writes the rest', (t
   log.named('ssmsend').error('after the end')
 })
 
-test('json lines', () => {
+test('json lines: one object each, values as text', () => {
   const shown: string[] = []
   const log = createLog(options({ format: 'json', console: (text) => shown.push(text) }))
-  log.named('ssm.crypto').error('Failed to decrypt message: %s', 'say "no"')
-  assert.deepEqual(JSON.parse(shown.join('')), {
-    time: new Date(AT).toISOString(),
-    name: 'ssm.crypto',
-    level: 'ERROR',
-    message: 'Failed to decrypt message: say "no"',
-  })
+  log.named('ssm.crypto').error('Failed to decrypt message: %s', 'say "no"\n{"level":"INFO"}\u2028\ud800')
+  log.named('ssm.ssm2').info('Removed %s of %s', 7, new Error('a\tb'))
+  log.close()
+  const lines = shown.join('').split('\n')
+  assert.equal(lines.pop(), '')
+  const escaped = 'say "no"\\n{"level":"INFO"}\\u2028\\ud800'
+  assert.deepEqual(
+    lines.map((line): unknown => JSON.parse(line)),
+    [
+      {
+        time: new Date(AT).toISOString(),
+        level: 'ERROR',
+        logger: 'ssm.crypto',
+        message: `Failed to decrypt message: ${escaped}`,
+        fields: { format: 'Failed to decrypt message: %s', values: [escaped] },
+      },
+      {
+        time: new Date(AT).toISOString(),
+        level: 'INFO',
+        logger: 'ssm.ssm2',
+        message: 'Removed 7 of a\\tb',
+        fields: { format: 'Removed %s of %s', values: ['7', 'a\\tb'] },
+      },
+    ],
+  )
+})
+
+test('in the journal each line begins with its priority, in the file none does', (t) => {
+  const file = join(scratch(t), 'ssm.log')
+  const shown: string[] = []
+  const log = createLog(options({ level: 'DEBUG', file, journal: true, console: (text) => shown.push(text) }))
+  const logger = log.named('ssmsend')
+  logger.debug('a')
+  logger.info('%s', 'b\n<0>c')
+  logger.warning('d')
+  logger.error('e')
+  logger.critical('%s', '<0>f')
+  log.close()
+  const marks = shown.join('').match(/^<\d>/gmu)
+  assert.deepEqual(marks, ['<7>', '<6>', '<4>', '<3>', '<2>'])
+  assert.doesNotMatch(readFileSync(file, 'utf8'), /^</mu)
+})
+
+test('the journal is known by device and inode, not by the variable alone', (t) => {
+  const file = join(scratch(t), 'stream')
+  writeFileSync(file, '')
+  const fd = openSync(file, 'r')
+  const { dev, ino } = fstatSync(fd)
+  assert.equal(isJournal(fd, { JOURNAL_STREAM: `${dev}:${ino}` }), true)
+  assert.equal(isJournal(fd, { JOURNAL_STREAM: `${dev}:${ino + 1}` }), false)
+  assert.equal(isJournal(fd, {}), false)
+  closeSync(fd)
+  assert.equal(isJournal(987_654, { JOURNAL_STREAM: `${dev}:${ino}` }), false)
+})
+
+test('the level can change while loggers are in use', () => {
+  const shown: string[] = []
+  const log = createLog(options({ console: (text) => shown.push(text) }))
+  const logger = log.named('ssm.ssm2')
+  logger.debug('1')
+  log.setLevel('DEBUG')
+  logger.debug('2')
+  log.setLevel('ERROR')
+  logger.warning('3')
+  logger.error('4')
+  assert.equal(log.level(), 'ERROR')
+  log.close()
+  assert.deepEqual(shown.join('').match(/\d$/gmu), ['2', '4'])
 })
 
 test('values: strings cut at 256, sentences at 2 048, too few and too many', () => {
@@ -105,6 +167,49 @@ test('reopen follows a rotated file; when it cannot, the old one is kept and say
     readFileSync(`${file}.2`, 'utf8'),
     /WARNING - The log file .*not a directory.*old file\.\n.*still here\n$/u,
   )
+  log.close()
+})
+
+test('a rename is noticed by itself within a second; a name that leads nowhere waits for the rotation to end', (t) => {
+  const directory = scratch(t)
+  const file = join(directory, 'ssm.log')
+  let at = 0
+  const log = createLog(options({ file, clock: { now: () => AT, monotonic: () => at } }))
+  const say = (text: string, later: number): void => {
+    at += later
+    log.named('ssmsend').error(text)
+  }
+  say('one', 0)
+  renameSync(file, `${file}.1`)
+  writeFileSync(file, '')
+  say('two', 999)
+  assert.match(readFileSync(`${file}.1`, 'utf8'), /one\n.*two\n$/u)
+  say('three', 1)
+  assert.match(readFileSync(file, 'utf8'), /^[^\n]*three\n$/u)
+  renameSync(file, `${file}.2`)
+  say('four', 1000)
+  say('five', 4999)
+  assert.equal(existsSync(file), false, 'logrotate makes it itself, and would move ours away')
+  say('six', 1000)
+  assert.match(readFileSync(file, 'utf8'), /^[^\n]*six\n$/u)
+  assert.match(readFileSync(`${file}.2`, 'utf8'), /three\n.*four\n.*five\n$/u)
+  log.close()
+})
+
+test('a directory that is gone is said once, and lines go on into the file that is open', (t) => {
+  const directory = join(scratch(t), 'logs')
+  mkdirSync(directory)
+  const file = join(directory, 'ssm.log')
+  let at = 0
+  const log = createLog(options({ file, clock: { now: () => AT, monotonic: () => (at += 3000) } }))
+  renameSync(directory, `${directory}.old`)
+  for (let i = 0; i < 5; i++) log.named('ssmsend').error('line %s', i)
+  const old = readFileSync(join(`${directory}.old`, 'ssm.log'), 'utf8')
+  assert.equal(old.match(/create its directory/gu)?.length, 1)
+  assert.equal(old.match(/line \d/gu)?.length, 5)
+  mkdirSync(directory)
+  for (let i = 0; i < 4; i++) log.named('ssmsend').error('found again')
+  assert.match(readFileSync(file, 'utf8'), /found again\n$/u)
   log.close()
 })
 

@@ -3,7 +3,8 @@ import { readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createSink, type WriteBytes } from '../../src/observe/sink.js'
+import type { WriteBytes } from '../../src/observe/append-file.js'
+import { createSink } from '../../src/observe/sink.js'
 import { scratch } from '../kit/scratch.js'
 
 function failing(code: string): Error {
@@ -12,7 +13,10 @@ function failing(code: string): Error {
 
 function fixture(t: TestContext, write: WriteBytes) {
   const file = join(scratch(t), 'ssm.log')
-  return { sink: createSink({ file, complain: (text) => `! ${text}`, write }), read: () => readFileSync(file, 'utf8') }
+  return {
+    sink: createSink({ file, complain: (text) => `! ${text}`, monotonic: () => 0, write }),
+    read: () => readFileSync(file, 'utf8'),
+  }
 }
 
 test('lines that met a full disk are counted, and the count is said when there is room', (t) => {
