@@ -4,17 +4,20 @@
  */
 import { isSsmError, SsmError } from '../errors.js'
 import type { Disk, DiskPath } from '../os/disk.js'
+import { isSystem } from '../os/disk-error.js'
 import { readRegularFile } from '../os/safe-open.js'
 import { detectSpool, type SpoolKind } from '../spool/detect.js'
 import { listIntermediate, visitDirectory } from '../spool/listing.js'
 import { idOfName, nameOfId } from '../spool/message-id.js'
-import { PackedNames, isElementName, parseElementPath } from '../spool/names.js'
+import { OWN_DIRECTORY } from '../spool/own-directory.js'
+import { PackedNames, isElementName, parseElementPath, timeOfName } from '../spool/names.js'
 
 export interface ElementView {
   readonly id: string
   /** Bytes of the body. */
   readonly size: number
-  /** ms since the epoch. */
+  /** ms since the epoch: what its name says, or the time of a file. A lock changes no name. */
+  readonly added: number
   readonly changed: number
   /** Somebody has locked it since then. */
   readonly locked?: number
@@ -35,7 +38,7 @@ export interface SpoolView {
 }
 
 /** What the fields of an element may tell, in this order. */
-export const FIELDS = ['empaid', 'id', 'signer', 'error', 'attempts', 'time'] as const
+export const FIELDS = ['empaid', 'id', 'signer', 'ca', 'error', 'attempts', 'time'] as const
 const FIELD_LIMIT = 64 * 1024
 const BODY_LIMIT = 256 * 1024 * 1024
 /** A plain directory is sorted by age, which takes all its names. */
@@ -49,12 +52,14 @@ export async function viewSpool(disk: Disk, path: string): Promise<SpoolView> {
   return kind === 'directory' || kind === 'empty' ? viewFiles(disk, path, kind) : viewQueue(disk, path, kind)
 }
 
-/** `incoming` and `reject` as one, their names before the ids. */
+const PARTS = { incoming: 'incoming', reject: 'reject', held: `${OWN_DIRECTORY}/held` } as const
+
+/** `incoming`, `reject` and, for whom may look there, `held` as one, their names before the ids. */
 async function viewReceiver(disk: Disk, path: string): Promise<SpoolView> {
   const parts: [string, SpoolView][] = []
-  for (const name of ['incoming', 'reject']) {
-    const kind = await detectSpool(disk, `${path}/${name}`)
-    if (kind !== 'none') parts.push([`${name}/`, viewQueue(disk, `${path}/${name}`, kind)])
+  for (const [name, folder] of Object.entries(PARTS)) {
+    const kind = await kindOf(disk, `${path}/${folder}`)
+    if (kind !== 'none') parts.push([`${name}/`, viewQueue(disk, `${path}/${folder}`, kind)])
   }
   const find = (id: string) => parts.find(([prefix]) => id.startsWith(prefix))
   return {
@@ -78,6 +83,16 @@ async function viewReceiver(disk: Disk, path: string): Promise<SpoolView> {
       const [prefix = '', part] = find(id) ?? []
       return await part?.body(id.slice(prefix.length))
     },
+  }
+}
+
+/** `.ssm` is its owner's alone: for others there is nothing in it. */
+async function kindOf(disk: Disk, path: string): Promise<SpoolKind> {
+  try {
+    return await detectSpool(disk, path)
+  } catch (error) {
+    if (isSsmError(error, 'disk') && isSystem(error.cause, 'EACCES')) return 'none'
+    throw error
   }
 }
 
@@ -118,7 +133,8 @@ function viewQueue(disk: Disk, path: string, kind: SpoolKind): SpoolView {
 }
 
 async function viewElement(disk: Disk, path: string, id: string): Promise<ElementView | undefined> {
-  if (parseElementPath(id) === undefined) return undefined
+  const name = parseElementPath(id)?.name
+  if (name === undefined) return undefined
   const place = `${path}/${id}`
   const stats = disk.lstat(place)
   if (stats === undefined) return undefined
@@ -128,6 +144,7 @@ async function viewElement(disk: Disk, path: string, id: string): Promise<Elemen
   return {
     id,
     size,
+    added: timeOfName(name),
     changed: stats.mtimeMs,
     ...(lock === undefined ? {} : { locked: lock.mtimeMs }),
     fields: schema ? await readFields(disk, place) : new Map<string, Buffer>(),
@@ -175,7 +192,8 @@ function viewFiles(disk: Disk, path: string, kind: SpoolKind): SpoolView {
     const file = pathOf(id)
     const stats = file === undefined ? undefined : disk.lstat(file)
     if (stats === undefined || stats.isDirectory()) return Promise.resolve(undefined)
-    return Promise.resolve({ id, size: stats.size, changed: stats.mtimeMs, fields: new Map<string, Buffer>() })
+    const { size, mtimeMs: changed } = stats
+    return Promise.resolve({ id, size, added: changed, changed, fields: new Map<string, Buffer>() })
   }
   return {
     kind,

@@ -8,19 +8,32 @@ import { createDisk } from '../os/disk.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
 import { addAgainVerbs } from './ssmctl-spool-again.js'
-import { FIELDS, viewSpool, type ElementView } from './spool-view.js'
+import {
+  createMissing,
+  parseFilter,
+  select,
+  signerOf,
+  viewReason,
+  withFilters,
+  type FilterFlags,
+} from './spool-filter.js'
+import { FIELDS, viewSpool, type ElementView, type SpoolView } from './spool-view.js'
 import { type Ctl, INPUT_LIMIT, readAll, readNamed } from './ssmctl-process.js'
 
 interface AddFlags {
   readonly type?: string
 }
 
-interface ListFlags {
+interface ListFlags extends FilterFlags {
   readonly json?: true
 }
 
-interface ShowFlags {
+interface ShowFlags extends ListFlags {
   readonly body?: true
+}
+
+interface CountFlags extends ListFlags {
+  readonly by?: string
 }
 
 export function addSpoolVerbs(command: Command, ctl: Ctl): void {
@@ -35,26 +48,27 @@ export function addSpoolVerbs(command: Command, ctl: Ctl): void {
     .option('--type <type>', 'dirq or directory (default: what is there, else dirq)')
     .description('Add messages; their ids go to standard output.')
     .action(ctl.action((dir: string, files: string[], flags: AddFlags) => add(at(dir), files, flags, ctl)))
-  spool
-    .command('list')
+  withFilters(spool.command('list'))
     .argument('<dir>', 'a spool of any kind, or the parent of incoming and reject')
+    .argument('[id...]', 'these alone')
     .option('--json', 'an object a line')
     .description(
       'A line an element, oldest first: id, bytes, age, lock, and what the receiver wrote: empaid, signer, error.',
     )
-    .action(ctl.action((dir: string, flags: ListFlags) => list(at(dir), flags, ctl)))
-  spool
-    .command('show')
+    .action(ctl.action((dir: string, ids: string[], flags: ListFlags) => list(at(dir), ids, flags, ctl)))
+  withFilters(spool.command('show'))
     .argument('<dir>')
-    .argument('<id>', 'as list prints it')
-    .option('--body', 'the body alone, byte for byte')
-    .description('One element: what is known about it, an empty line, and its body made safe to print.')
-    .action(ctl.action((dir: string, id: string, flags: ShowFlags) => show(at(dir), id, flags, ctl)))
-  spool
-    .command('count')
+    .argument('[id...]', 'as list prints them (default: all that pass the filters)')
+    .option('--body', 'of one element: the body alone, byte for byte')
+    .option('--json', 'an object a line, without the body')
+    .description('What is known about an element, an empty line, and its body made safe to print.')
+    .action(ctl.action((dir: string, ids: string[], flags: ShowFlags) => show(at(dir), ids, flags, ctl)))
+  withFilters(spool.command('count'))
     .argument('<dir>')
+    .option('--by <what>', 'reason or signer: a line each, the most first')
+    .option('--json', 'an object')
     .description('How many elements there are.')
-    .action(ctl.action((dir: string) => count(at(dir), ctl)))
+    .action(ctl.action((dir: string, flags: CountFlags) => count(at(dir), flags, ctl)))
   addAgainVerbs(spool, ctl)
 }
 
@@ -81,15 +95,19 @@ async function readBodies(files: readonly string[], ctl: Ctl): Promise<readonly 
   return bodies
 }
 
-async function list(dir: string, { json }: ListFlags, ctl: Ctl): Promise<number> {
-  const spool = await viewSpool(createDisk(), dir)
+async function list(dir: string, ids: readonly string[], flags: ListFlags, ctl: Ctl): Promise<number> {
   const now = systemClock.now()
-  if (json !== true && ctl.program.stdout.isTTY) await ctl.out.write('ID\tBYTES\tAGE\tLOCK\tEMPAID\tSIGNER\tERROR\n')
-  for await (const view of spool.elements()) {
-    await ctl.out.write(`${json === true ? asJson(view) : asLine(view, now)}\n`)
+  const filter = parseFilter(flags, now)
+  const spool = await viewSpool(createDisk(), dir)
+  const missing = createMissing('list', dir, ctl)
+  if (flags.json !== true && ctl.program.stdout.isTTY) await ctl.out.write(HEADING)
+  for await (const view of select(spool, ids, filter, missing.say)) {
+    await ctl.out.write(`${flags.json === true ? asJson(view) : asLine(view, now)}\n`)
   }
-  return 0
+  return missing.exit()
 }
+
+const HEADING = 'ID\tBYTES\tAGE\tLOCK\tEMPAID\tSIGNER\tERROR\n'
 
 function asLine(view: ElementView, now: number): string {
   const field = (name: string): string => printable(view.fields.get(name) ?? '-')
@@ -98,7 +116,7 @@ function asLine(view: ElementView, now: number): string {
   return [
     printable(view.id, 1024),
     view.size,
-    age(now - view.changed),
+    age(now - view.added),
     lock,
     empaid,
     field('signer'),
@@ -106,18 +124,26 @@ function asLine(view: ElementView, now: number): string {
   ].join('\t')
 }
 
-function asJson({ id, size, changed, locked, fields }: ElementView): string {
+function asJson(view: ElementView): string {
+  const { id, size, added, changed, locked, fields } = view
   const known = FIELDS.flatMap((name) => {
     const value = fields.get(name)
-    return value === undefined ? [] : [[name, printable(value, PRINTABLE_LIMITS.sentence)] as const]
+    return value === undefined ? [] : [[name, printable(value, SENTENCE)] as const]
   })
-  const about = { id, size, changed: iso(changed), ...(locked === undefined ? {} : { locked: iso(locked) }) }
+  const reason = viewReason(view)
+  const about = {
+    ...{ id: printable(id, 1024), size, added: iso(added), changed: iso(changed) },
+    ...(locked === undefined ? {} : { locked: iso(locked) }),
+    ...(reason === undefined ? {} : { reason }),
+  }
   // The id of an element that was set aside names what it was before.
   return JSON.stringify({
     ...Object.fromEntries(known.map(([name, text]) => [name === 'id' ? 'was' : name, text])),
     ...about,
   })
 }
+
+const SENTENCE = PRINTABLE_LIMITS.sentence
 
 const iso = (at: number): string => new Date(at).toISOString()
 
@@ -137,21 +163,33 @@ function age(ms: number): string {
 const SHOWN_LINES = 1000
 const SHOWN_WIDTH = 4096
 
-async function show(dir: string, id: string, flags: ShowFlags, ctl: Ctl): Promise<number> {
+async function show(dir: string, ids: readonly string[], flags: ShowFlags, ctl: Ctl): Promise<number> {
+  const filter = parseFilter(flags, systemClock.now())
+  if (ids.length === 0 && filter.isEmpty) throw new SsmError('usage', 'name an id, as list prints it, or a filter')
+  if (flags.body === true && ids.length !== 1) throw new SsmError('usage', '--body needs the id of one element')
   const spool = await viewSpool(createDisk(), dir)
-  const view = await spool.element(id)
-  if (view === undefined) {
-    await ctl.err.write(`ssmctl spool show: there is no ${printable(id)} in ${printable(dir)}\n`)
-    return 1
+  const missing = createMissing('show', dir, ctl)
+  let shown = 0
+  for await (const view of select(spool, ids, filter, missing.say)) {
+    if (flags.body !== true && flags.json !== true && shown > 0) await ctl.out.write('\n')
+    shown += 1
+    await showOne(spool, view, flags, ctl)
   }
-  const body = await spool.body(id)
+  return missing.exit()
+}
+
+async function showOne(spool: SpoolView, view: ElementView, flags: ShowFlags, ctl: Ctl): Promise<void> {
+  if (flags.json === true) {
+    await ctl.out.write(`${asJson(view)}\n`)
+    return
+  }
+  const body = await spool.body(view.id)
   if (flags.body === true) {
     if (body !== undefined) await ctl.out.write(body)
-    return 0
+    return
   }
   await ctl.out.write(`${aboutElement(view)}\n\n`)
   for (const line of shownLines(body ?? Buffer.alloc(0))) await ctl.out.write(`${line}\n`)
-  return 0
 }
 
 function aboutElement(view: ElementView): string {
@@ -160,12 +198,13 @@ function aboutElement(view: ElementView): string {
   return [
     `id:       ${printable(view.id, 1024)}`,
     `bytes:    ${view.size}`,
+    `added:    ${since(view.added)}`,
     `changed:  ${since(view.changed)}`,
     `lock:     ${view.locked === undefined ? 'none' : `since ${since(view.locked)}`}`,
     ...FIELDS.flatMap((name) => {
       const value = view.fields.get(name)
       const label = name === 'id' ? 'was:' : `${name}:`
-      return value === undefined ? [] : [`${label.padEnd(10)}${printable(value, PRINTABLE_LIMITS.sentence)}`]
+      return value === undefined ? [] : [`${label.padEnd(10)}${printable(value, SENTENCE)}`]
     }),
   ].join('\n')
 }
@@ -184,7 +223,42 @@ function* shownLines(body: Buffer): Iterable<string> {
   }
 }
 
-async function count(dir: string, ctl: Ctl): Promise<number> {
-  await ctl.out.write(`${await (await viewSpool(createDisk(), dir)).count()}\n`)
+async function count(dir: string, flags: CountFlags, ctl: Ctl): Promise<number> {
+  const { by, json } = flags
+  const filter = parseFilter(flags, systemClock.now())
+  const group = by === undefined ? undefined : groupOf(by)
+  const spool = await viewSpool(createDisk(), dir)
+  let total = 0
+  const groups = new Map<string, number>()
+  if (filter.isEmpty && group === undefined) total = await spool.count()
+  else {
+    for await (const view of select(spool, [], filter, () => Promise.resolve())) {
+      total += 1
+      const name = group?.(view) ?? UNKNOWN
+      // Outside text: whoever fills a spool with names must not fill our memory.
+      const key = groups.has(name) || groups.size < MAX_GROUPS ? name : OTHERS
+      groups.set(key, (groups.get(key) ?? 0) + 1)
+    }
+  }
+  const sorted = [...groups].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  if (json === true) {
+    const known = by === undefined ? {} : { [by]: Object.fromEntries(sorted) }
+    await ctl.out.write(`${JSON.stringify({ count: total, ...known })}\n`)
+  } else if (by === undefined) await ctl.out.write(`${total}\n`)
+  else for (const [name, number] of sorted) await ctl.out.write(`${number}\t${name}\n`)
   return 0
+}
+
+/** What an element without signer or reason counts as. */
+const UNKNOWN = '-'
+const MAX_GROUPS = 10_000
+const OTHERS = '(others)'
+
+function groupOf(by: string): (view: ElementView) => string | undefined {
+  if (by === 'reason') return viewReason
+  if (by !== 'signer') throw new SsmError('usage', `--by ${printable(by)}: reason or signer`)
+  return (view) => {
+    const signer = signerOf(view)
+    return signer === undefined ? undefined : printable(signer, SENTENCE)
+  }
 }

@@ -67,6 +67,8 @@ export type Parsed = ParsedTypes[OptionType]
 /** The text is not a value of the type. */
 export class BadValue extends Error {}
 
+type Range = Pick<Option, 'min' | 'max'>
+
 type Parser<T> = (text: string, option: Option, cwd: string) => T
 
 export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
@@ -87,6 +89,16 @@ export const PARSERS: { readonly [T in OptionType]: Parser<ParsedTypes[T]> } = {
     const word = oneLine(text).toLowerCase()
     return word === 'both' || word === 'capath' || word === 'system' ? word : { file: parsePath(text, cwd) }
   },
+}
+
+/** ms, as `duration` options are written. Throws BadValue. */
+export function parseDuration(text: string): number {
+  return parseQuantity(text, {}, DURATIONS)
+}
+
+/** Bytes, as `size` options are written. Throws BadValue. */
+export function parseSize(text: string): number {
+  return parseQuantity(text, {}, SIZES)
 }
 
 function oneLine(text: string): string {
@@ -124,13 +136,13 @@ function parseInteger(text: string, option: Option): number {
   return within(Number(text), text, option, String)
 }
 
-function within(value: number, text: string, option: Option, say: (value: number) => string): number {
+function within(value: number, text: string, option: Range, say: (value: number) => string): number {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option
   if (value < min || value > max) throw new BadValue(`${quoted(text)} is out of range${range(option, say)}.`)
   return value
 }
 
-function range({ min, max }: Option, say: (value: number) => string): string {
+function range({ min, max }: Range, say: (value: number) => string): string {
   return min === undefined || max === undefined ? '' : `: write one from ${say(min)} to ${say(max)}`
 }
 
@@ -161,7 +173,7 @@ const SIZES: Units = {
 const KEEP_EXAMPLE = '7 d, 1000000'
 const KEEP_COUNT = [1000, 10_000_000] as const
 
-function parseQuantity(text: string, option: Option, units: Units): number {
+function parseQuantity(text: string, option: Range, units: Units): number {
   const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/iu.exec(text) ?? []
   const name = unit === '' ? units.plain : unit.toLowerCase()
   const factor = [...units.factors].find(([known]) => known.toLowerCase() === name)?.[1]

@@ -54,8 +54,8 @@ const BEGINNINGS: Readonly<Record<ReasonClass, string>> = {
   other: '',
 }
 
-/** The `error` field of a reject: begins as operators' scripts expect it. */
-export function errorField(opened: Extract<Opened, { verdict: 'hold' | 'no' }>): string {
+/** Why a message is refused or held, beginning as operators' scripts expect it. */
+export function errorText(opened: Extract<Opened, { verdict: 'hold' | 'no' }>): string {
   const { class: kind, words } = REASONS[opened.reason]
   const detail = opened.detail === '' ? words : opened.detail
   return `${BEGINNINGS[kind]}${detail}`

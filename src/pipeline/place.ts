@@ -7,7 +7,7 @@ import type { Logger } from '../observe/log.js'
 import type { Identity } from '../spool/journal/identity.js'
 import type { Known } from '../spool/journal/journal.js'
 import type { MessageKey } from '../spool/journal/record.js'
-import { errorField } from './judge.js'
+import { errorText } from './judge.js'
 import { createRefusals, type Refusals } from './refusals.js'
 
 /** What `incoming` holds of one message (specs: body, signer, empaid). */
@@ -140,26 +140,28 @@ interface RefusalDeps extends PlaceDeps {
 /** Nothing may come between the caller's look and the store. */
 async function storeRefused(deps: RefusalDeps, opened: No, body: Uint8Array, empaid: string, key: MessageKey) {
   const { ledger, log, printable } = deps
-  const error = printable(errorField(opened), SIGNER_LIMIT)
+  const said = printable(errorText(opened), SIGNER_LIMIT)
+  // The reason comes after the cut: whatever a message makes the text say, the last word is ours.
+  const error = `${said} [${opened.reason}]`
   if (opened.verdict === 'hold') {
     const element = { body, empaid, error, ca: opened.ca ?? '', since: String(deps.now()) }
     const name = await ledger.store('held', element, key)
-    log.warning('Message held as %s until trust data are fresh: %s', name, { message: error })
+    log.warning('Message held as %s until trust data are fresh: %s', name, { message: said })
     return name
   }
-  const said = deps.refusals.isSaid(opened)
-  if (said) sayRejected(log, opened, error)
+  const isSaid = deps.refusals.isSaid(opened)
+  if (isSaid) sayRejected(log, opened, said)
   const signer = opened.signer === undefined ? NO_SIGNER : printable(opened.signer.slash, SIGNER_LIMIT)
   const name = await ledger.store('reject', { body, signer, empaid, error }, key)
-  if (said) log.info('Message saved to reject queue as %s', name)
+  if (isSaid) log.info('Message saved to reject queue as %s', name)
   return name
 }
 
-function sayRejected(log: Logger, opened: No, error: string): void {
+function sayRejected(log: Logger, opened: No, said: string): void {
   const { class: kind } = REASONS[opened.reason]
   const detail = { message: opened.detail }
   if (kind === 'verify') log.error('Failed to verify message: %s', detail)
   else if (kind === 'decrypt') log.error('Failed to decrypt message: %s', detail)
   else if (kind === 'signer') log.warning('Signer not in valid DNs list: %s', detail)
-  log.warning('Message rejected: %s', { message: error })
+  log.warning('Message rejected: %s', { message: said })
 }

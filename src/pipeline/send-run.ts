@@ -231,7 +231,7 @@ export class SendRun {
       return { plain, sealed: await this.#deps.seal({ body: plain }) }
     } catch (error) {
       if (!isSsmError(error, 'element-damaged', 'cannot-seal')) throw error
-      await this.#setAside(claim, error.message)
+      await this.#setAside(claim, withCode(error))
       return null
     }
   }
@@ -240,7 +240,7 @@ export class SendRun {
     if (isSsmError(error, 'message-refused')) return await this.#refuse(claim, error.message)
     // Too large for the transport: our own judgement, and so about this message alone.
     if (isSsmError(error, 'cannot-seal')) {
-      await this.#setAside(claim, error.message)
+      await this.#setAside(claim, withCode(error))
       return 'skipped'
     }
     if (!isSsmError(error, 'connection-lost', 'receipt-late')) throw error
@@ -248,7 +248,7 @@ export class SendRun {
     if (!alone) {
       this.#suspects.add(claim.id)
     } else if (this.#suspects.endedAlone(claim.id)) {
-      const why = `the broker takes others, and never this one, which was also sent alone: ${error.message}`
+      const why = `the broker takes others, and never this one, which was also sent alone: ${error.message} [message-refused]`
       await this.#setAside(claim, why, this.#suspects.attempts(claim.id))
     }
     return 'lost'
@@ -268,7 +268,7 @@ export class SendRun {
   async #setAsideRefused(): Promise<void> {
     for (let next = this.#refused.shift(); next !== undefined; next = this.#refused.shift()) {
       try {
-        await this.#setAside(next.claim, next.why)
+        await this.#setAside(next.claim, `${next.why} [message-refused]`)
       } finally {
         await this.#giveBack(next.claim.id, next.claim)
       }
@@ -281,6 +281,11 @@ export class SendRun {
     this.#suspects.clear(claim.id)
     this.report.setAside += 1
   }
+}
+
+/** Why a message is set aside, and the code of it last: for people, and for filters. */
+function withCode({ message, code }: SsmError): string {
+  return `${message} [${code}]`
 }
 
 /** A copy is confirmed when the element is gone: one that stays is sent again, and kept again. */

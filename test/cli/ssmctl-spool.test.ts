@@ -32,7 +32,7 @@ test('add, count, list, show: a dirq spool', async (t) => {
   const shown = await text(['spool', 'show', dir, first])
   assert.match(
     shown,
-    /^id: {7}[0-9a-f/]+\nbytes: {4}23\nchanged: .*\nlock: {5}since .*\n\nSite: Grüße\n\\x1b\[31mred\n$/u,
+    /^id: {7}[0-9a-f/]+\nbytes: {4}23\nadded: {4}.*\nchanged: .*\nlock: {5}since .*\n\nSite: Grüße\n\\x1b\[31mred\n$/u,
   )
   assert.equal(await text(['spool', 'show', '--body', dir, first]), 'Site: Grüße\n\x1b[31mred\n')
   const json = (await text(['spool', 'list', '--json', dir])).trim().split('\n')

@@ -93,9 +93,21 @@ test('replay = store: stored with a warning; replay = reject: rejected, and once
   const [reject, ...more] = readQueue(`${path}/reject`)
   assert.deepEqual(more, [])
   assert.equal(String(reject?.body), 'wire')
-  assert.equal(String(reject?.error), 'the same signature came before under another id')
+  assert.equal(String(reject?.error), 'the same signature came before under another id [replayed]')
   assert.equal(String(reject?.signer), '/CN=a')
   assert.ok(log.lines.includes('WARNING Message rejected: the same signature came before under another id'))
+})
+
+test('the error ends with the reason, whatever the message makes it say', async (t) => {
+  const path = scratch(t)
+  const { place } = await createScene(path)
+  const detail = `${'x'.repeat(5000)} [banned]`
+  await place({ verdict: 'no', reason: 'not-listed', detail }, Buffer.from('w'), 'x')
+  await place({ ...hold, detail: 'y [banned]' }, Buffer.from('v'), 'x')
+  const error = (queue: string) => String(readQueue(`${path}/${queue}`)[0]?.error)
+  assert.match(error('reject'), /^Signer not in valid DNs list: x+ \[not-listed\]$/)
+  assert.ok(error('reject').length < 4200)
+  assert.equal(error('held'), 'Failed to verify message: y [banned] [crl-outdated]')
 })
 
 test('copies in flight at once: one is stored, however the others come', async (t) => {

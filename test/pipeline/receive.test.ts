@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { SsmError } from '../../src/errors.js'
 import type { Dn, Open, Opened } from '../../src/message.js'
 import { judgeHeld } from '../../src/pipeline/held.js'
-import { createJudge, errorField } from '../../src/pipeline/judge.js'
+import { createJudge, errorText } from '../../src/pipeline/judge.js'
 import { createPlace, type HeldElement, type Ledger } from '../../src/pipeline/place.js'
 import { receive } from '../../src/pipeline/receive.js'
 import { supervise } from '../../src/pipeline/supervise.js'
@@ -105,10 +105,10 @@ test('every delivery ends in one place and is then acknowledged; a bug of ours s
   await done
   assert.deepEqual(stored.incoming.sort(), good.sort())
   assert.deepEqual(stored.reject.sort(), [
-    'bad: Failed to verify message: altered',
-    'throw: a fault of this program while opening the message: bug',
+    'bad: Failed to verify message: altered [signature]',
+    'throw: a fault of this program while opening the message: bug [internal]',
   ])
-  assert.deepEqual(stored.held, ['hold: Failed to verify message: old'])
+  assert.deepEqual(stored.held, ['hold: Failed to verify message: old [crl-outdated]'])
   assert.ok(log.lines.includes('INFO Valid signer: /CN=a'))
   assert.ok(log.lines.includes('ERROR Failed to verify message: altered'))
 })
@@ -154,7 +154,7 @@ test('no-trust is trouble of ours even while judging', async () => {
 
 test('the error field begins as the reference writes it', () => {
   const field = (opened: Omit<Extract<Opened, { verdict: 'hold' | 'no' }>, 'verdict'>) =>
-    errorField({ verdict: 'no', ...opened })
+    errorText({ verdict: 'no', ...opened })
   assert.equal(field({ reason: 'undecryptable', detail: 'x' }), 'Failed to decrypt message: x')
   assert.equal(field({ reason: 'untrusted', detail: 'x' }), 'Failed to verify message: x')
   assert.equal(field({ reason: 'not-listed', detail: '/CN=b' }), 'Signer not in valid DNs list: /CN=b')
@@ -200,7 +200,11 @@ test('held messages are judged again; those held too long are rejected with thei
     new AbortController().signal,
   )
   assert.equal(left, 2)
-  assert.deepEqual(stored, { incoming: ['fine'], reject: ['hold: Failed to verify message: old'], held: [] })
+  assert.deepEqual(stored, {
+    incoming: ['fine'],
+    reject: ['hold: Failed to verify message: old [crl-outdated]'],
+    held: [],
+  })
   assert.deepEqual([...memory.elements.keys()], ['a'])
   assert.deepEqual(gone.sort(), ['fine', 'hold'])
 })

@@ -116,7 +116,7 @@ test('two refused messages are set aside, the others arrive', async () => {
     return {}
   })
   assert.deepEqual(await sendAll(deps, signals()), { sent: 18, setAside: 2, locked: 0, left: 0 })
-  assert.deepEqual(asides.sort(), ['m0003: too large', 'm0009: too large'])
+  assert.deepEqual(asides.sort(), ['m0003: too large [message-refused]', 'm0009: too large [message-refused]'])
 })
 
 test('three refusals in a row put the three back and end the run', async () => {
@@ -131,7 +131,7 @@ test('what cannot be sealed is set aside with the reason', async () => {
   const { spool, deps, asides } = run(3, () => ({}))
   spool.elements.set('m0001', Buffer.from('bad'))
   assert.deepEqual(await sendAll(deps, signals()), { sent: 2, setAside: 1, locked: 0, left: 0 })
-  assert.deepEqual(asides, ['m0001: not-utf8'])
+  assert.deepEqual(asides, ['m0001: not-utf8 [cannot-seal]'])
 })
 
 test('a locked message is named and left', async () => {

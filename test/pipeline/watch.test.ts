@@ -192,7 +192,7 @@ test('a refused message is set aside as soon as another one passes', async () =>
     return one.clock.slept.length > 8
   })
   await one.run()
-  assert.deepEqual(one.asides, ['m0000: too large'])
+  assert.deepEqual(one.asides, ['m0000: too large [message-refused]'])
   assert.equal(one.log.lines.filter((line) => line.startsWith('WARNING Message m0000 was refused')).length, 1)
 })
 
