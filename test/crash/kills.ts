@@ -76,6 +76,28 @@ export async function killAtEachStep(
   return missed
 }
 
+/**
+ * What is made at the first use only (directories of the spool), each in a spool of its own that does not have it yet. Throws when
+ * one is not met. Returns the trials, to be settled.
+ */
+export async function killAtFirstUse(
+  create: (name: string) => Trial,
+  name: Name,
+  sides: readonly Side[],
+): Promise<readonly Trial[]> {
+  const steps = (await stepsOf(create(`${name}-steps`), name)).filter((step) => step.startsWith('mkdir'))
+  const trials: Trial[] = []
+  for (const [n, shape] of steps.entries()) {
+    for (const side of sides) {
+      const trial = create(`${name}-${n}-${side}`)
+      await feed(trial, name)
+      if (!(await dies(trial, name, { n: 1, shape, side }))) throw new Error(`${name} is not killed ${side} ${shape}`)
+      trials.push(trial)
+    }
+  }
+  return trials
+}
+
 /** The n-th start dies at its n-th step, and finds what the one before left. Ends after so many kills. */
 export async function killInSequence(trial: Trial, name: Name, kills: number, longest = 60): Promise<void> {
   let n = 0
@@ -92,14 +114,19 @@ export async function killInSequence(trial: Trial, name: Name, kills: number, lo
 
 /** Both programs at work, and one of them, by turns, is killed at some time within `span` ms. */
 export async function killAtRandom(trial: Trial, kills: number, random: () => number, span = 700): Promise<void> {
-  for (let done = 0; done < kills; done += 1) {
+  for (let done = 0, round = 0; done < kills; round += 1) {
+    if (round > 3 * kills + 10)
+      throw new Error(`${round} rounds, ${done} kills: the programs end too early to be killed`)
     trial.ledger.put(200)
     const sender = trial.site.startSender()
     const receiver = trial.site.startReceiver()
-    const [victim, other] = done % 2 === 0 ? [receiver, sender] : [sender, receiver]
+    const [victim, other] = round % 2 === 0 ? [receiver, sender] : [sender, receiver]
     // Past the start of Node itself, or nothing would ever be under way.
     await sleep(250 + random() * span)
-    if (wasKilled(await victim.stop('SIGKILL'))) trial.count.kills += 1
+    if (wasKilled(await victim.stop('SIGKILL'))) {
+      trial.count.kills += 1
+      done += 1
+    }
     await other.stop()
     trial.ledger.consume(trial.incoming)
   }

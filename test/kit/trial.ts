@@ -35,6 +35,8 @@ export interface TrialOptions {
   readonly dir: string
   readonly port: number
   readonly sections?: Parameters<Site['configure']>[0]
+  /** A queue of its own at a broker that others use too. Default `/queue/ssm`. */
+  readonly destination?: string
   /** Bytes of a message, about. */
   readonly size?: number
 }
@@ -42,9 +44,9 @@ export interface TrialOptions {
 /** What `settle` waits for at most, seconds. */
 const PATIENCE = 120
 
-export function createTrial({ dir, port, sections, size }: TrialOptions): Trial {
+export function createTrial({ dir, port, sections, size, destination = '/queue/ssm' }: TrialOptions): Trial {
   const site = createSite(dir, port)
-  site.configure(sections)
+  site.configure({ ...sections, both: { ...sections?.both, messaging: { destination, ...sections?.both?.messaging } } })
   const ledger = createLedger({
     outgoing: site.outgoing,
     dn: site.pki.host.dn,
@@ -76,7 +78,7 @@ export function createTrial({ dir, port, sections, size }: TrialOptions): Trial 
         await receiver.stop()
       }
       ledger.consume(incoming)
-      const left = await waitingAt(port)
+      const left = await waitingAt(port, destination)
       if (left > 0) throw new Error(`${left} messages are still at the broker`)
       return { ...ledger.balance(), ...trial.count }
     },
@@ -99,10 +101,10 @@ async function arrival({ site, ledger, incoming }: Trial): Promise<void> {
 }
 
 /** How many messages a broker gives to a subscriber of its own; they go back when it leaves. */
-async function waitingAt(port: number): Promise<number> {
+async function waitingAt(port: number, destination: string): Promise<number> {
   await using client = await connectStomp(port)
   await client.greet('accept-version:1.2', 'host:/', 'login:guest', 'passcode:guest')
-  client.send('SUBSCRIBE\ndestination:/queue/ssm\nid:1\nack:client-individual\nreceipt:subscribed\n\n\0')
+  client.send(`SUBSCRIBE\ndestination:${destination}\nid:1\nack:client-individual\nreceipt:subscribed\n\n\0`)
   let messages = 0
   for (let frame = await client.next(10_000); !frame.startsWith('RECEIPT'); frame = await client.next(10_000))
     messages += 1

@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { killBroker } from '../crash/brokers.js'
-import { createRandom, killAtEachStep, killAtRandom, killInSequence, stepsOf } from '../crash/kills.js'
+import { createRandom, killAtEachStep, killAtFirstUse, killAtRandom, killInSequence, stepsOf } from '../crash/kills.js'
 import { mix, TWO_SENDERS } from '../crash/mixed.js'
 import { cutPower } from '../crash/power-cut.js'
 import { jump } from '../fault/clock.js'
@@ -99,6 +99,22 @@ const kills: Part = (dir, sizes, say) =>
     await killInSequence(trial, 'ssmsend', Math.floor(left / 4))
     await killAtRandom(trial, Math.max(0, goal - trial.count.kills), random)
   })
+
+/** Nothing is there yet: the programs die while they make it. */
+const firstUse: Part = async (dir, _sizes, say) => {
+  const [rabbitmq] = BROKERS
+  const reports: Report[] = []
+  for (const name of ['ssmsend', 'ssmreceive'] as const) {
+    await using broker = await rabbitmq!.start()
+    const create = (folder: string): Trial => {
+      mkdirSync(join(dir, folder))
+      return createTrial({ dir: join(dir, folder), port: broker.port, destination: `/queue/${folder}` })
+    }
+    for (const trial of await killAtFirstUse(create, name, ['before', 'after'])) reports.push(await trial.settle())
+    say(`${name}: ${reportText(sum(reports))}`)
+  }
+  return sum(reports)
+}
 
 const disk: Part = (dir) =>
   here(dir, async (bench) => {
@@ -197,6 +213,7 @@ const soaking: Part = async (dir, { messages }, say) => {
 /** In this order. */
 export const PARTS: Readonly<Record<string, Part>> = {
   kills,
+  'first-use': firstUse,
   disk,
   'every-byte': everyByte,
   networks,
