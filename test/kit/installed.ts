@@ -26,6 +26,19 @@ export function assertInstalled(root: BareRoot): void {
   assert.deepEqual(wrong, [])
 }
 
+/** `ssmctl check` of an installed system compares it with the table too. */
+export function assertCheckCompares(root: BareRoot): void {
+  const found = (): readonly string[] => {
+    const { stdout } = root.run(['ssmctl', 'check', '-c', '/etc/apel/sender.cfg', '--json'])
+    const { checks } = JSON.parse(stdout) as { checks: { level: string; about: string; text: string }[] }
+    return checks.filter(({ about }) => about === 'installation').map(({ level, text }) => `${level} ${text}`)
+  }
+  assert.deepEqual(found(), [`ok ${INSTALLED.length} files and directories are as the package has them`])
+  root.ok(['chmod', '0777', '/usr/lib/apelssm/bin/ssmsend.js'])
+  assert.match(found().join('\n'), /^failed \/usr\/lib\/apelssm\/bin\/ssmsend\.js has mode 0777/)
+  root.ok(['chmod', '0644', '/usr/lib/apelssm/bin/ssmsend.js'])
+}
+
 const SENDER = `[sender]
 protocol: STOMP
 [broker]

@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createBareRoot, type BareRoot } from '../kit/bare-root.js'
-import { assertInstalled, runMainJob } from '../kit/installed.js'
+import { assertCheckCompares, assertInstalled, runMainJob } from '../kit/installed.js'
 import { need } from '../kit/need.js'
 import { buildStandIn, rpm } from '../kit/rpm.js'
 import { scratch } from '../kit/scratch.js'
@@ -117,6 +117,7 @@ test(
     assert.match(bare.stderr, /^ssmsend: needs Node\.js 20\.19 or later.* install the package nodejs.*\n$/)
     root.addProgram(process.execPath, '/usr/bin/node')
     await runMainJob(root)
+    assertCheckCompares(root)
   },
 )
 

@@ -9,6 +9,7 @@ import { BROKER_CHECKS } from './broker.js'
 import { FILE_CHECKS } from './files.js'
 import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
 import { IDENTITY_CHECKS } from './identity.js'
+import { INSTALLATION_CHECKS } from './installation.js'
 import { isGood, renderJson, renderText } from './render.js'
 import { RIGHTS_CHECKS } from './rights.js'
 import { SPOOL_CHECKS } from './spool.js'
@@ -21,6 +22,7 @@ const CHECKS: readonly Check[] = [
   ...SPOOL_CHECKS,
   ...RIGHTS_CHECKS,
   ...FILE_CHECKS,
+  ...INSTALLATION_CHECKS,
   ...BROKER_CHECKS,
   ...AMS_CHECKS,
 ]
