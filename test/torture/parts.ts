@@ -26,7 +26,7 @@ import { bendTime } from '../kit/bent-time.js'
 import { BROKERS, type Broker } from '../kit/brokers.js'
 import type { Trouble } from '../kit/rough-network.js'
 import { createTrial, type Report, reportText, type Trial } from '../kit/trial.js'
-import { soak } from './soak.js'
+import { soak } from '../crash/soak.js'
 
 export interface Sizes {
   readonly kills: number
