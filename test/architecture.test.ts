@@ -63,6 +63,8 @@ const ROOMS: Readonly<Record<string, RoomRules>> = {
   pipeline: { values: ['os/clock', 'errors', 'message'], types: every, packages: [], node: ['crypto', 'buffer'] },
   cli: { values: [...every, 'pipeline'], types: [], packages: ['commander', 'cli-progress'], node: ['*'] },
   bin: { values: ['cli'], types: [], packages: [], node: [] },
+  // What other programs are given: the rooms with files, disk and clock of this machine put in. Nobody here imports it.
+  library: { values: [...every], types: [], packages: [], node: [] },
   // The library for other programs: export lines only.
   index: { values: [...every], types: [], packages: [], node: [] },
 }

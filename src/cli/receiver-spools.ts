@@ -14,12 +14,11 @@ import { createExactlyOnce, type ExactlyOnce } from '../spool/journal/exactly-on
 import { identify } from '../spool/journal/identity.js'
 import { createJournal } from '../spool/journal/journal.js'
 import { openOwnDirectory } from '../spool/own-directory.js'
+import { INCOMING, REJECT } from '../spool/received.js'
 import { createRejectLimits, type Sweep } from '../spool/reject-limits.js'
 import { createRoom } from '../spool/room.js'
 import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
 
-const INCOMING = { body: 'binary', signer: 'string', empaid: 'string?' } as const
-const REJECT = { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' } as const
 const HELD = { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' } as const
 
 export interface ReceiverSpools {
