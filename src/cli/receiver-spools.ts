@@ -25,6 +25,7 @@ export interface ReceiverSpools {
   /** Stores by verdict, once. Throws SsmError `disk` when there is no room. */
   readonly place: Place
   readonly held: SchemaQueue<typeof HELD>
+  readonly reject: SchemaQueue<typeof REJECT>
   /** Keeps reject within its limits; says in the log what was removed, or why it could not be. */
   tidy(): Promise<void>
   /** A held message has found its place. */
@@ -71,6 +72,7 @@ export function createReceiverSpools(
   let isRecovered = false
   return {
     held: queues.held,
+    reject: queues.reject,
     async place(opened, wire, id) {
       using _room = await room.enter(wire.length)
       if (opened.verdict === 'no') await limits.makeRoom(wire.length)

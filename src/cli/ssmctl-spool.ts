@@ -8,6 +8,7 @@ import { createDisk } from '../os/disk.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
 import { addAgainVerbs } from './ssmctl-spool-again.js'
+import { addRequeueVerb } from './ssmctl-spool-requeue.js'
 import {
   createMissing,
   parseFilter,
@@ -70,6 +71,7 @@ export function addSpoolVerbs(command: Command, ctl: Ctl): void {
     .description('How many elements there are.')
     .action(ctl.action((dir: string, flags: CountFlags) => count(at(dir), flags, ctl)))
   addAgainVerbs(spool, ctl)
+  addRequeueVerb(spool, ctl)
 }
 
 async function add(dir: string, files: readonly string[], { type }: AddFlags, ctl: Ctl): Promise<number> {

@@ -22,6 +22,7 @@ import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import { createReceiverSpools } from './receiver-spools.js'
+import { createRequeue, type RequeueAnswer } from './receiver-requeue.js'
 import { createPeerJudge, createReceiverTrust, type ReceiverTrust } from './receiver-trust.js'
 import type { Program } from './program.js'
 import { lockSpool } from './single.js'
@@ -42,6 +43,8 @@ export interface Receiver extends AsyncDisposable {
   /** Reads DNs, CA directory and host certificate again. Never throws for what stays in use. */
   reload(): Promise<void>
   judgeHeld(stop: AbortSignal): Promise<number>
+  /** Judges one of reject (`reject/ID`) or of the held ones (`held/ID`) again. Throws SsmError `locked` before recovery. */
+  requeue(id: string): Promise<RequeueAnswer>
   /** Calls back when the CA directory changes. */
   watch(onChange: () => void): Promise<() => Promise<void>>
 }
@@ -66,10 +69,13 @@ export async function wireReceiver(
   const unlock = await lockPath(config, disk, top)
   const spools = createReceiverSpools(config, disk, log.named('ssm.ssm2'), systemClock)
   const open = createJudgeOf(config, pair, trust, log.named('ssm.crypto'))
+  const { held, place } = spools
+  const onLeft = spools.onLeft.bind(spools)
+  const judging = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
   return {
     transport: createTransport(config, pair, trust, program, { log: log.named('ssm.ssm2'), clock: systemClock }),
     open,
-    place: spools.place,
+    place,
     ready: () => spools.ready(),
     tidy: () => spools.tidy(),
     isRecovered: () => spools.isRecovered(),
@@ -77,13 +83,8 @@ export async function wireReceiver(
       await pair.reload()
       await trust.reload()
     },
-    async judgeHeld(stop) {
-      if (!spools.isRecovered()) return 0
-      const { held, place } = spools
-      const onLeft = spools.onLeft.bind(spools)
-      const deps = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
-      return await judgeHeld(deps, stop)
-    },
+    judgeHeld: async (stop) => (spools.isRecovered() ? await judgeHeld(judging, stop) : 0),
+    requeue: createRequeue(spools, judging, disk),
     async watch(onChange) {
       const watcher = await watch(certificates.capath, onChange, CA_DIRECTORY)
       return () => watcher.close()

@@ -5,11 +5,11 @@
  * Stored first, removed here then: what is killed in between is recognised as stored when it is judged the next time.
  */
 import { isSsmError, messageOf, type SsmError } from '../errors.js'
-import type { Open } from '../message.js'
+import type { Open, Opened } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Spool } from '../spool/port.js'
 import { isOurTrouble } from './judge.js'
-import type { HeldElement, Place } from './place.js'
+import type { HeldElement, Place, Placed } from './place.js'
 import { createFlowWindow } from './window.js'
 
 export interface HeldDeps {
@@ -34,7 +34,7 @@ export async function judgeHeld(deps: HeldDeps, stop: AbortSignal): Promise<numb
   let trouble: SsmError | undefined
   const judge = async (name: string): Promise<void> => {
     try {
-      if (await judgeOne(deps, name)) left += 1
+      if ((await judgeHeldOne(deps, name)) !== undefined) left += 1
     } catch (error) {
       if (isOurTrouble(error)) trouble ??= error
       else deps.log.error('Held message %s stays held: %s', name, { message: messageOf(error) })
@@ -55,25 +55,23 @@ export async function judgeHeld(deps: HeldDeps, stop: AbortSignal): Promise<numb
   return left
 }
 
-async function judgeOne(deps: HeldDeps, name: string): Promise<boolean> {
+/** Where it is now; undefined: it stays held. */
+export async function judgeHeldOne(deps: HeldDeps, name: string): Promise<Placed | undefined> {
   await using claim = await deps.held.claim(name)
-  if (claim === null) return false
+  if (claim === null) return undefined
   let element: HeldElement
   try {
     element = await claim.read()
   } catch (error) {
     if (!isSsmError(error, 'element-damaged')) throw error
     deps.log.error('Held message %s cannot be read: %s', name, error)
-    return false
+    return undefined
   }
   const opened = await deps.open(element.body)
-  if (opened.verdict === 'hold') {
-    if (deps.now() - Number(element.since) < deps.keep) return false
-    await deps.place({ ...opened, verdict: 'no' }, element.body, element.empaid)
-  } else {
-    await deps.place(opened, element.body, element.empaid)
-  }
+  if (opened.verdict === 'hold' && deps.now() - Number(element.since) < deps.keep) return undefined
+  const judged: Opened = opened.verdict === 'hold' ? { ...opened, verdict: 'no' } : opened
+  const placed = await deps.place(judged, element.body, element.empaid)
   await claim.remove()
   deps.onLeft(element)
-  return true
+  return placed
 }

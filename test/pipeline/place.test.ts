@@ -2,65 +2,13 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { SsmError } from '../../src/errors.js'
-import type { Open, Opened } from '../../src/message.js'
-import { systemClock as clock } from '../../src/os/clock.js'
-import { createDisk, type Disk } from '../../src/os/disk.js'
-import { createDirectorySync } from '../../src/os/durable.js'
-import { judgeHeld } from '../../src/pipeline/held.js'
-import { createPlace, type Elements } from '../../src/pipeline/place.js'
-import { createExactlyOnce } from '../../src/spool/journal/exactly-once.js'
-import { identify } from '../../src/spool/journal/identity.js'
-import { createJournal } from '../../src/spool/journal/journal.js'
-import { createSchemaQueue } from '../../src/spool/schema-queue.js'
-import { createFaultyDisk, type Operation } from '../kit/disk.js'
+import type { Open } from '../../src/message.js'
+import { createFaultyDisk } from '../kit/disk.js'
 import { scratch } from '../kit/scratch.js'
 import { readQueue } from '../kit/site.js'
-import { MemoryLog } from './doubles.js'
-
-const HELD = { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' } as const
-
-interface Options {
-  readonly replay?: 'store' | 'reject'
-  readonly isHoldFull?: (ca: string) => boolean
-  readonly disk?: Disk
-}
-
-/** The real spools, journal and all. */
-async function createScene(path: string, { replay = 'store', isHoldFull, disk = createDisk() }: Options = {}) {
-  const log = new MemoryLog()
-  const shared = { disk, clock, sync: createDirectorySync(disk) }
-  const onUnusable = () => undefined
-  const keep = { age: 7 * 86_400_000, count: 1_000_000 }
-  const journal = createJournal({ ...shared, path, duplicateWindow: 86_400_000, keep, onUnusable })
-  const incoming = { body: 'binary', signer: 'string', empaid: 'string?' } as const
-  const queues = {
-    incoming: createSchemaQueue({ ...shared, path: `${path}/incoming`, schema: incoming }),
-    reject: createSchemaQueue({ ...shared, path: `${path}/reject`, schema: { ...incoming, error: 'string' } as const }),
-    held: createSchemaQueue({ ...shared, path: `${path}/held`, schema: HELD }),
-  }
-  const ledger = createExactlyOnce<Elements>({ journal, queues, clock })
-  await ledger.recover()
-  const printable = (text: string, limit: number) => text.slice(0, limit)
-  const deps = { ledger, identify, replay, log, printable, now: () => Date.now() }
-  const place = createPlace(isHoldFull === undefined ? deps : { ...deps, isHoldFull })
-  const judge = (open: Open, keepFor = 1e9) => {
-    const hooks = { held: queues.held, open, place, log, now: () => Date.now(), keep: keepFor, onLeft: () => undefined }
-    return judgeHeld(hooks, new AbortController().signal)
-  }
-  return { log, place, judge, ledger, held: queues.held }
-}
+import { bad, createScene, hold, killAt, ok } from './scene.js'
 
 const bodies = (path: string, queue: string) => readQueue(`${path}/${queue}`).map(({ body }) => String(body))
-
-/** Accepted; a signature of its own for each `wire`. */
-const ok = (wire: string): Opened => ({
-  verdict: 'ok',
-  plain: { body: Buffer.from(`content of ${wire}`) },
-  signer: { rdns: [], slash: '/CN=a', key: 'a' },
-  identity: { certificate: 'c', signature: wire, content: wire, signingTime: 0 },
-})
-const hold: Opened = { verdict: 'hold', reason: 'crl-outdated', detail: 'old', ca: '/CN=CA' }
-const bad: Opened = { verdict: 'no', reason: 'signature', detail: 'altered' }
 
 test('the same again is acknowledged with the name it has; the outcome says so', async (t) => {
   const path = scratch(t)
@@ -173,11 +121,6 @@ test('a fault of ours with one held message stops none of the others', async (t)
   )
 })
 
-const CHANGES: readonly Operation[] = [
-  ...(['open', 'createFile', 'createDirectory', 'removeFile', 'write', 'fsync'] as const),
-  ...(['rename', 'mkdir', 'rmdir'] as const),
-]
-
 async function moveKilledAt(t: TestContext, steps: number, kind: 'ok' | 'no'): Promise<boolean> {
   const path = scratch(t)
   const first = await createScene(path)
@@ -185,13 +128,7 @@ async function moveKilledAt(t: TestContext, steps: number, kind: 'ok' | 'no'): P
   const open: Open = (wire) => Promise.resolve(kind === 'ok' ? ok(String(wire)) : bad)
   const disk = createFaultyDisk()
   const second = await createScene(path, { disk })
-  let left = steps
-  for (const operation of CHANGES) {
-    disk.before(operation, () => {
-      left -= 1
-      if (left < 0) throw new Error('killed')
-    })
-  }
+  const isKilled = killAt(disk, steps)
   await second.judge(open).catch(() => undefined)
   const third = await createScene(path)
   // As the receiver does: no lock there is anybody else's.
@@ -201,7 +138,7 @@ async function moveKilledAt(t: TestContext, steps: number, kind: 'ok' | 'no'): P
   assert.deepEqual(bodies(path, 'held'), [], `step ${steps}`)
   const there = bodies(path, kind === 'ok' ? 'incoming' : 'reject').map((body) => body.replace('content of ', ''))
   assert.deepEqual(there.sort(), ['a', 'b', 'c'], `step ${steps}`)
-  return left >= 0
+  return !isKilled()
 }
 
 for (const kind of ['ok', 'no'] as const) {

@@ -1,0 +1,64 @@
+/**
+ * Judging what lies in reject or held again, at an operator's word: by the receiver that runs, or by `ssmctl` that has its
+ * lock. Names are those that `ssmctl spool list` prints for the receiver's path.
+ */
+import { SsmError, isSsmError } from '../errors.js'
+import type { Disk } from '../os/disk.js'
+import { readRegularFile } from '../os/safe-open.js'
+import { judgeHeldOne, type HeldDeps } from '../pipeline/held.js'
+import type { Placed } from '../pipeline/place.js'
+import { requeue, type Requeued } from '../pipeline/requeue.js'
+import { parseElementPath } from '../spool/names.js'
+import type { ReceiverSpools } from './receiver-spools.js'
+
+/** What became of one. Of the held ones: `rejected`, `dropped` (banned), or `held` still. */
+export type RequeueAnswer =
+  Requeued | { readonly outcome: 'rejected'; readonly name: string } | { readonly outcome: 'dropped' | 'held' }
+
+/** As for the incoming message. */
+const BODY_LIMIT = 256 * 1024 * 1024
+
+/** Throws SsmError `usage` for what is no name, `locked` before recovery, `disk`, `no-trust`, `lock-lost`. */
+export function createRequeue(
+  spools: ReceiverSpools,
+  held: HeldDeps,
+  disk: Disk,
+): (id: string) => Promise<RequeueAnswer> {
+  const { reject } = spools
+  const bodyOf = (name: string): Promise<Uint8Array | undefined> =>
+    parseElementPath(name) === undefined ? Promise.resolve(undefined) : readBody(disk, `${reject.path}/${name}/body`)
+  return async (id) => {
+    const [folder, name] = partsOf(id)
+    if (!spools.isRecovered()) {
+      throw new SsmError('locked', 'the receiver has not yet dealt with what the run before it left: try again')
+    }
+    held.log.info('Judging message %s again.', id)
+    if (folder === 'reject') return await requeue({ reject, bodyOf, open: held.open, place: held.place }, name)
+    return ofHeld(await judgeHeldOne(held, name))
+  }
+}
+
+function partsOf(id: string): readonly ['reject' | 'held', string] {
+  const [folder, name] = [id.slice(0, -24), id.slice(-23)]
+  if (parseElementPath(name) !== undefined && id.at(-24) === '/' && (folder === 'reject' || folder === 'held')) {
+    return [folder, name]
+  }
+  throw new SsmError('usage', `${JSON.stringify(id.slice(0, 64))} is no reject/ID or held/ID`)
+}
+
+function ofHeld(placed: Placed | undefined): RequeueAnswer {
+  if (placed === undefined) return { outcome: 'held' }
+  const { queue, name, again } = placed
+  if (queue === 'incoming') return { outcome: 'stored', name, again }
+  return queue === 'dropped' ? { outcome: 'dropped' } : { outcome: 'rejected', name }
+}
+
+async function readBody(disk: Disk, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await readRegularFile(disk, path, BODY_LIMIT))?.bytes
+  } catch (error) {
+    // Then it is no copy that could be relied on.
+    if (isSsmError(error, 'element-damaged')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * `ssmctl spool requeue`: rejected messages judged again, with what is trusted today, after a DN or a CA was added.
+ *
+ * One process at a time stores into a receiver's path: with its lock we are that one.
+ */
+import { realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { ReceiverConfig } from '../config/config.js'
+import { loadReceiverConfig } from '../config/load.js'
+import { SsmError, isSsmError } from '../errors.js'
+import { createLog } from '../observe/create-log.js'
+import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
+import { systemClock } from '../os/clock.js'
+import { createDisk } from '../os/disk.js'
+import type { RequeueAnswer } from './receiver-requeue.js'
+import { createMissing, parseFilter, select, withFilters, type FilterFlags } from './spool-filter.js'
+import { viewSpool } from './spool-view.js'
+import type { Ctl } from './ssmctl-process.js'
+
+interface RequeueFlags extends FilterFlags {
+  readonly config: string
+  readonly dn_file: string
+  readonly held?: true
+  readonly json?: true
+}
+
+export function addRequeueVerb(spool: Command, ctl: Ctl): void {
+  withFilters(spool.command('requeue'))
+    .argument('<dir>', 'the path of a receiver')
+    .argument('[id...]', 'as list prints them: reject/…, held/… (default: all of reject that pass the filters)')
+    .requiredOption('-c, --config <file>', 'configuration of that receiver')
+    .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
+    .option('--held', 'the held ones too')
+    .option('--json', 'an object a line')
+    .description(
+      'Judge rejected messages again, with what is trusted today: what is accepted goes to incoming. A line each: its id, what became of it, where it is or why. Exit code 1: some stay.',
+    )
+    .action(ctl.action((dir: string, ids: string[], flags: RequeueFlags) => requeue(dir, ids, flags, ctl)))
+}
+
+async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags, ctl: Ctl): Promise<number> {
+  const cwd = ctl.program.cwd()
+  const { config } = loadReceiverConfig(resolve(cwd, flags.config), cwd)
+  assertPath(resolve(cwd, dir), config, flags.config)
+  const missing = createMissing('requeue', dir, ctl)
+  const chosen = await choose(config.messaging.path, ids, flags, missing.say)
+  let exit = missing.exit()
+  if (chosen.length === 0) return exit
+  await withReceiver(config, resolve(cwd, flags.dn_file), ctl, async (ask) => {
+    for (let from = 0; from < chosen.length; from += TOGETHER) {
+      const some = chosen.slice(from, from + TOGETHER)
+      // What was done is told, whatever became of its neighbours.
+      const settled = await Promise.allSettled(some.map(ask))
+      for (const [at, each] of settled.entries()) {
+        if (each.status === 'rejected') continue
+        if (each.value.outcome !== 'stored') exit = 1
+        await ctl.out.write(`${flags.json === true ? asJson(some[at], each.value) : asLine(some[at], each.value)}\n`)
+      }
+      for (const each of settled) if (each.status === 'rejected') throw each.reason
+    }
+  })
+  return exit
+}
+
+/** So many are judged at a time: they share their fsyncs. */
+const TOGETHER = 16
+
+/** A wrong pair of directory and configuration would judge the messages of one receiver by the trust of another. */
+function assertPath(dir: string, { messaging: { path } }: ReceiverConfig, file: string): void {
+  if (realOf(dir) === realOf(path)) return
+  throw new SsmError('usage', `${printable(dir)} is not the path of ${printable(file)}, which is ${printable(path)}`)
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    throw new SsmError('usage', `${printable(path)} is not a directory`)
+  }
+}
+
+async function choose(
+  path: string,
+  ids: readonly string[],
+  flags: RequeueFlags,
+  onMissing: (id: string) => Promise<void>,
+): Promise<readonly string[]> {
+  const filter = parseFilter(flags, systemClock.now())
+  const isMeant = (id: string): boolean => id.startsWith('reject/') || id.startsWith('held/')
+  const named = ids.map((id) => (/^[0-9a-f]{8}\//u.test(id) ? `reject/${id}` : id))
+  const wrong = named.find((id) => !isMeant(id))
+  if (wrong !== undefined) throw new SsmError('usage', `${printable(wrong)}: ids are reject/… or held/…`)
+  const chosen: string[] = []
+  for await (const { id } of select(await viewSpool(createDisk(), path), named, filter, onMissing)) {
+    if (ids.length > 0 || id.startsWith('reject/') || (flags.held === true && id.startsWith('held/'))) chosen.push(id)
+  }
+  return chosen
+}
+
+type Ask = (id: string) => Promise<RequeueAnswer>
+
+/** Works as the receiver of this path. Throws SsmError `locked` while one runs. */
+async function withReceiver(
+  config: ReceiverConfig,
+  dnFile: string,
+  ctl: Ctl,
+  work: (ask: Ask) => Promise<void>,
+): Promise<void> {
+  if (!config.messaging.runLock) {
+    throw new SsmError(
+      'configuration',
+      'with run_lock = false nobody can tell whether a receiver is at work: set it to true, or remove it',
+    )
+  }
+  const { wireReceiver } = await import('./wire-receiver.js')
+  const { logfile, level, format } = config.logging
+  const log = createLog({ file: logfile, level, format, name: 'ssmctl', clock: systemClock })
+  try {
+    await using receiver = await wireReceiver(config, dnFile, log, ctl.program)
+    await receiver.ready()
+    await work((id) => receiver.requeue(id))
+  } catch (error) {
+    if (!isSsmError(error, 'locked')) throw error
+    throw new SsmError('locked', `${error.message} Stop it for this, and start it again then.`, { cause: error })
+  } finally {
+    log.close()
+  }
+}
+
+interface Words {
+  readonly said: string
+  readonly more?: string
+}
+
+function wordsOf(answer: RequeueAnswer): Words {
+  switch (answer.outcome) {
+    case 'stored':
+      return { said: answer.again ? 'was stored already, and is removed' : 'accepted', more: `incoming/${answer.name}` }
+    case 'refused':
+      return { said: `stays: ${answer.reason}`, more: answer.detail }
+    case 'foreign':
+      return { said: 'skipped: not S/MIME', more: 'no receiver stored this: a loader did, or somebody sent it so' }
+    case 'damaged':
+      return { said: 'skipped: damaged', more: answer.detail }
+    case 'locked':
+      return { said: 'skipped: locked', more: 'another process has it, or it is gone' }
+    case 'rejected':
+      return { said: 'refused', more: `reject/${answer.name}` }
+    case 'dropped':
+      return { said: 'dropped', more: 'its signer is banned' }
+    case 'held':
+      return { said: 'stays held' }
+  }
+}
+
+function asLine(id = '', answer: RequeueAnswer): string {
+  const { said, more = '' } = wordsOf(answer)
+  return [id, said, printable(more, PRINTABLE_LIMITS.sentence)].join('\t')
+}
+
+function asJson(id = '', answer: RequeueAnswer): string {
+  const detail = 'detail' in answer ? { detail: printable(answer.detail, PRINTABLE_LIMITS.sentence) } : {}
+  return JSON.stringify({ id, ...answer, ...detail })
+}

@@ -1,0 +1,105 @@
+/** `ssmctl spool requeue` with the real programs: rejects after a DN was added. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { systemClock } from '../../src/os/clock.js'
+import { createDisk } from '../../src/os/disk.js'
+import { createSchemaQueue } from '../../src/spool/schema-queue.js'
+import { scratch } from '../kit/scratch.js'
+import { createSite, eventually, freePort, type Running, type Sections, type Site } from '../kit/site.js'
+import { ssmctl, type CtlRun } from '../kit/ssmctl.js'
+
+interface Scene {
+  readonly site: Site
+  readonly receiver: Running
+  readonly requeue: (...args: readonly string[]) => Promise<CtlRun>
+}
+
+/** Three messages were rejected, because their signer is not in the list; since then it is. */
+async function createScene(t: TestContext, receiver: Sections = {}): Promise<Scene> {
+  const port = await freePort()
+  const site = createSite(scratch(t), port)
+  const listen = { broker: { listen: `127.0.0.1:${port}`, host: undefined, port: undefined }, ...receiver }
+  site.configure({ receiver: listen })
+  site.allow(site.pki.other)
+  const running = site.startReceiver()
+  await eventually('it listens', () => site.log('ssmreceive').includes('Listening on'))
+  for (const n of [1, 2, 3]) await ssmctl(['spool', 'add', site.outgoing], { input: `record ${n}\n` })
+  assert.equal((await site.send()).code, 0)
+  assert.equal(site.reject().length, 3)
+  site.allow(site.pki.host)
+  return {
+    site,
+    receiver: running,
+    requeue: (...args) =>
+      ssmctl(['spool', 'requeue', site.spool, '-c', site.receiverCfg, '-d', site.dns, ...args], { timeout: 60_000 }),
+  }
+}
+
+const lines = ({ stdout }: CtlRun): readonly (readonly string[])[] =>
+  stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split('\t'))
+
+test('accepted once a DN was added; what a loader wrote and what is forged stays', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  await receiver.stop()
+  const queue = createSchemaQueue({
+    path: join(site.spool, 'reject'),
+    schema: { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' },
+    disk: createDisk(),
+    clock: systemClock,
+  })
+  const wire = Buffer.from(site.reject()[0]!.body!)
+  const forged = Buffer.from(wire.toString('latin1').replace('record', 'RECORD'), 'latin1')
+  await queue.add({ body: Buffer.from('Site: x\n'), signer: site.pki.host.dn, error: 'cannot load' })
+  await queue.add({ body: forged, signer: site.pki.host.dn, empaid: 'e', error: 'x' })
+  const one = await requeue('--json', '--reason', 'not-listed', '--smaller', '1b')
+  assert.deepEqual([one.exit, one.stdout.toString(), one.stderr], [0, '', ''])
+  const run = await requeue()
+  assert.deepEqual([run.exit, run.stderr], [1, ''])
+  const said = lines(run).map(([, words]) => words)
+  assert.deepEqual(said, ['accepted', 'accepted', 'accepted', 'skipped: not S/MIME', 'stays: signature'])
+  const bodies = site.incoming().map(({ body }) => String(body))
+  assert.deepEqual(bodies.sort(), ['record 1\n', 'record 2\n', 'record 3\n'])
+  assert.deepEqual(new Set(site.incoming().map(({ signer }) => String(signer))), new Set([site.pki.host.dn]))
+  for (const [id, words, where] of lines(run).slice(0, 3)) {
+    assert.match(id!, /^reject\//u, words)
+    assert.ok(readFileSync(join(site.spool, where!, 'body'), 'utf8').startsWith('record'))
+  }
+  assert.equal(site.reject().length, 2)
+  assert.match(site.log('ssmreceive'), /INFO - Judging message reject\/[0-9a-f/]+ again\.\n.*Valid signer: /u)
+})
+
+test('while the receiver runs, and its lock is held, nothing is done', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  const run = await requeue()
+  assert.deepEqual([run.exit, run.stdout.toString()], [75, ''])
+  assert.match(run.stderr, /Another ssmreceive is storing into .*\(pid \d+ since .*\)\. Stop it/u)
+  assert.equal(site.reject().length, 3)
+  await receiver.stop()
+  const again = await requeue('--json')
+  const outcomes = again.stdout.toString().trim().split('\n').map((line) => JSON.parse(line) as { outcome: string; again: boolean }) // prettier-ignore
+  assert.deepEqual(outcomes.map(({ outcome, again: known }) => [outcome, known]), [['stored', false], ['stored', false], ['stored', false]]) // prettier-ignore
+  assert.equal(again.exit, 0)
+})
+
+test('refusals: another path, ids of incoming, no lock to rely on', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  await receiver.stop()
+  const other = await ssmctl(['spool', 'requeue', site.outgoing, '-c', site.receiverCfg, '-d', site.dns])
+  assert.equal(other.exit, 64)
+  assert.match(other.stderr, /is not the path of/u)
+  const incoming = await requeue('incoming/00000000/00000000000000')
+  assert.equal(incoming.exit, 64)
+  const gone = await requeue('00000000/00000000000000')
+  assert.deepEqual([gone.exit, gone.stdout.length], [1, 0])
+  assert.match(gone.stderr, /there is no reject\/0/u)
+  site.configure({ receiver: { broker: { listen: '127.0.0.1:1', host: undefined, port: undefined }, messaging: { run_lock: false } } }) // prettier-ignore
+  const unlocked = await requeue()
+  assert.equal(unlocked.exit, 78)
+  assert.match(unlocked.stderr, /run_lock = false/u)
+})
