@@ -22,6 +22,7 @@ export type Program = Pick<
   | 'setuid'
   | 'stderr'
   | 'stdout'
+  | 'umask'
 > & {
   /** Missing from the type declarations of Node, present since 0.9. */
   readonly initgroups?: (user: number | string, group: number | string) => void

@@ -3,6 +3,7 @@
  */
 import type { ReceiverCertificatesConfig } from '../config/config.js'
 import type { Log } from '../observe/log.js'
+import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import type { Clock } from '../os/clock.js'
 import { createAuthorizePeer } from '../trust/authorize-peer.js'
 import { createDnListHolder } from '../trust/dn-file.js'
@@ -10,12 +11,28 @@ import type { DnList, TrustStore } from '../trust/port.js'
 import { createTrust, type LoadReport } from '../trust/trust-holder.js'
 import type { AuthorizePeer } from '../transport/listener/index.js'
 
+/** How fresh what is trusted is. */
+export interface TrustFigures {
+  readonly certificates: number
+  readonly crls: number
+  /** CAs whose newest CRL is outdated. */
+  readonly outdated: number
+  /** When the first of the other CRLs will be. ISO 8601. */
+  readonly nextUpdate?: string
+  /** When the CA directory was last read. */
+  readonly read: string
+  readonly dns: number
+  /** Why something old stays in use. */
+  readonly failed?: string
+}
+
 export interface ReceiverTrust {
   /** Throws SsmError `no-trust` while there is none. */
   readonly store: TrustStore
   readonly dns: DnList
   /** Reads both again; says in the log what was skipped, and why something old stays in force. */
   reload(): Promise<void>
+  figures(): TrustFigures
 }
 
 /** Throws SsmError `configuration` or `no-trust` when there is nothing to begin with. */
@@ -37,6 +54,8 @@ export async function createReceiverTrust(
     allowSha1Crls: allowSha1.includes('crls'),
     allowWeak: allowWeak.includes('rsa1024'),
   })
+  let read = clock.now()
+  let dnsFailed: string | undefined
   const say = ({ warnings: skipped, certificates, crls, failed }: LoadReport): void => {
     for (const message of skipped) top.warning('%s', { message })
     top.debug('%s certificates and %s CRLs in %s.', certificates, crls, capath)
@@ -51,11 +70,37 @@ export async function createReceiverTrust(
     async reload() {
       const list = await dns.reload()
       for (const message of list.warnings) top.warning('%s', { message })
+      dnsFailed = list.failed?.message
       if (list.failed !== undefined) {
         top.error('The DN list was not read again, what was read before stays in use: %s', list.failed)
       }
-      say(await trust.reload())
+      const report = await trust.reload()
+      if (report.failed === undefined) read = clock.now()
+      say(report)
     },
+    figures: () => figuresOf(trust.report, { read, now: clock.now(), dns: dns.size, dnsFailed }),
+  }
+}
+
+interface Standing {
+  readonly read: number
+  readonly now: number
+  readonly dns: number
+  readonly dnsFailed: string | undefined
+}
+
+function figuresOf({ certificates, crls, crlsUntil, failed }: LoadReport, standing: Standing): TrustFigures {
+  const { read, now, dns, dnsFailed } = standing
+  const coming = crlsUntil.filter((until) => until > now)
+  const why = failed?.message ?? dnsFailed
+  return {
+    certificates,
+    crls,
+    outdated: crlsUntil.length - coming.length,
+    ...(coming.length === 0 ? {} : { nextUpdate: iso(coming.reduce((least, until) => Math.min(least, until))) }),
+    read: iso(read),
+    dns,
+    ...(why === undefined ? {} : { failed: printable(why, PRINTABLE_LIMITS.sentence) }),
   }
 }
 
@@ -69,3 +114,5 @@ export function createPeerJudge({ store, dns }: ReceiverTrust, crls: boolean, cl
     )
   }
 }
+
+const iso = (at: number): string => new Date(at).toISOString()

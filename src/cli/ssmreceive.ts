@@ -18,6 +18,8 @@ import { createPidfile, livingHolder } from './pidfile.js'
 import type { Program } from './program.js'
 import { createRefreshing, type Refreshing } from './refreshing.js'
 import { createStopping } from './stopping.js'
+import { openStatusSocket } from './status/socket.js'
+import { receiverStatus, receiverVerbs, socketPath } from './status/status.js'
 import { wireReceiver, type Receiver } from './wire-receiver.js'
 
 export async function ssmreceive(program: Program): Promise<number> {
@@ -61,7 +63,8 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
   await using wired = receiver
   using _pidfile = createPidfile(config.daemon.pidfile, program, top)
   try {
-    await serve(wired, log, program, createLogAgain('ssmreceive', log, flags, program))
+    const again = createLogAgain('ssmreceive', log, flags, program)
+    await serve(wired, config, log, program, again)
     return 0
   } catch (error) {
     top.error('Unexpected exception in SSM: %s', explained(error))
@@ -74,10 +77,23 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
 }
 
 /** Receives until a signal. The second signal, or 20 s, gives up what is in flight. */
-async function serve(receiver: Receiver, log: Log, program: Program, reopenLog: () => void): Promise<void> {
+async function serve(
+  receiver: Receiver,
+  config: ReceiverConfig,
+  log: Log,
+  program: Program,
+  reopenLog: () => void,
+): Promise<void> {
   const top = log.named('ssmreceive')
   using stopping = createStopping(program, (signal) => {
     top.info('Received the shutdown signal: %s', signal)
+  })
+  const status = receiverStatus(receiver, config, program)
+  await using _socket = await openStatusSocket({
+    path: socketPath(config),
+    verbs: receiverVerbs(status),
+    program,
+    log: top,
   })
   await using refreshing = await createRefreshing(receiver, log, program, stopping.stop, reopenLog)
   using notifier = createNotifier(program, top)
@@ -93,6 +109,7 @@ async function serve(receiver: Receiver, log: Log, program: Program, reopenLog: 
       programLog: top,
       log: log.named('ssm.ssm2'),
       clock: systemClock,
+      tell: receiver.tally.link,
     },
     stopping.stop,
   )

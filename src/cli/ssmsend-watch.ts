@@ -5,11 +5,15 @@
 import type { SenderConfig } from '../config/config.js'
 import { isSsmError, messageOf } from '../errors.js'
 import type { Log } from '../observe/log.js'
+import { createTally } from '../observe/tally.js'
 import { systemClock } from '../os/clock.js'
 import { createDoorbell } from '../pipeline/doorbell.js'
 import { sendForever } from '../pipeline/watch.js'
 import { createNotifier } from './notify.js'
 import type { Program } from './program.js'
+import { countedSends } from './status/counted.js'
+import { openStatusSocket } from './status/socket.js'
+import { senderStatus, socketPath } from './status/status.js'
 import { createStopping } from './stopping.js'
 import { wireSender, type Sender } from './wire-sender.js'
 
@@ -29,6 +33,9 @@ export async function watchSpool(
   })
   await using sender = await wireSender(config, log, program, true)
   await sender.begin()
+  const tally = createTally('ssmsend', systemClock)
+  const status = senderStatus(tally, config, program)
+  await using _socket = await openStatusSocket({ path: socketPath(config), verbs: { status }, program, log: top })
   const doorbell = createDoorbell(systemClock)
   const watcher = await sender.watch(doorbell.ring)
   try {
@@ -37,7 +44,8 @@ export async function watchSpool(
     top.info('Watching %s for messages.', config.messaging.path)
     notifier.ready()
     stopping.stop.addEventListener('abort', () => void notifier.stopping(), { once: true })
-    await sendForever({ ...sender, doorbell, tidy: () => tidy(sender, log) }, stopping)
+    const told = { tell: tally.link, onProgress: countedSends(tally) }
+    await sendForever({ ...sender, ...told, doorbell, tidy: () => tidy(sender, log) }, stopping)
     await notifier.stopping()
   } finally {
     await watcher.close()

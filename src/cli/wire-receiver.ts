@@ -7,6 +7,7 @@ import { createOpen } from '../envelope/open.js'
 import { SsmError } from '../errors.js'
 import type { Open } from '../message.js'
 import type { Log, Logger } from '../observe/log.js'
+import { createTally, type Tally } from '../observe/tally.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
 import { CA_DIRECTORY, watch } from '../os/watch.js'
@@ -23,9 +24,10 @@ import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import { createReceiverSpools } from './receiver-spools.js'
 import { createRequeue, type RequeueAnswer } from './receiver-requeue.js'
-import { createPeerJudge, createReceiverTrust, type ReceiverTrust } from './receiver-trust.js'
+import { createPeerJudge, createReceiverTrust, type ReceiverTrust, type TrustFigures } from './receiver-trust.js'
 import type { Program } from './program.js'
 import { lockSpool } from './single.js'
+import { counted } from './status/counted.js'
 
 /** Bytes of bodies in flight. */
 const WINDOW_BYTES = 32 * 1024 * 1024
@@ -34,6 +36,9 @@ export interface Receiver extends AsyncDisposable {
   readonly transport: Transport
   readonly open: Open
   readonly place: Place
+  /** What has been done since the start. */
+  readonly tally: Tally
+  trustFigures(): TrustFigures
   /** Before each connection: recovery, tidying, room. Throws SsmError `disk` while we could not store. */
   ready(): Promise<void>
   /** Keeps reject within its limits. Never throws. */
@@ -68,14 +73,18 @@ export async function wireReceiver(
   const disk = createDisk()
   const unlock = await lockPath(config, disk, top)
   const spools = createReceiverSpools(config, disk, log.named('ssm.ssm2'), systemClock)
+  const tally = createTally('ssmreceive', systemClock)
+  const place = counted(spools.place, tally)
   const open = createJudgeOf(config, pair, trust, log.named('ssm.crypto'))
-  const { held, place } = spools
+  const { held } = spools
   const onLeft = spools.onLeft.bind(spools)
   const judging = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
   return {
     transport: createTransport(config, pair, trust, program, { log: log.named('ssm.ssm2'), clock: systemClock }),
     open,
     place,
+    tally,
+    trustFigures: () => trust.figures(),
     ready: () => spools.ready(),
     tidy: () => spools.tidy(),
     isRecovered: () => spools.isRecovered(),

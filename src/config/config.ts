@@ -133,7 +133,12 @@ export interface LoggingConfig {
   readonly format: 'ssm' | 'json'
 }
 
-export interface DaemonConfig {
+export interface SenderDaemonConfig {
+  /** undefined: in the folder `.ssm` of the spool. */
+  readonly statusSocket?: string
+}
+
+export interface DaemonConfig extends SenderDaemonConfig {
   readonly pidfile: string
   readonly detach: 'auto' | 'yes' | 'no'
 }
@@ -146,6 +151,7 @@ export interface SenderConfig {
   readonly certificates: SenderCertificatesConfig
   readonly messaging: SenderMessagingConfig
   readonly logging: LoggingConfig
+  readonly daemon: SenderDaemonConfig
 }
 
 export interface ReceiverConfig {

@@ -55,6 +55,7 @@ export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig
       ...optional('sentKeep', values.find('duration', 'messaging', 'sent_keep')),
     },
     logging: loggingOf(values),
+    daemon: optional('statusSocket', values.find('path', 'daemon', 'status_socket')),
   }))
 }
 
@@ -86,6 +87,7 @@ export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverCo
     daemon: {
       pidfile: values.need('path', 'daemon', 'pidfile'),
       detach: values.word('daemon', 'detach', ['auto', 'yes', 'no']),
+      ...optional('statusSocket', values.find('path', 'daemon', 'status_socket')),
     },
   }))
 }

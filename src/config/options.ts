@@ -24,7 +24,6 @@ export const OPTIONS: readonly Option[] = [
 
 /** Keys that a later release brings, by section: known, and not acted upon yet. */
 export const LATER: Readonly<Record<string, readonly string[]>> = {
-  daemon: ['status_socket'],
   monitoring: ['listen', 'textfile'],
 }
 

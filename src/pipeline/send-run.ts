@@ -162,7 +162,7 @@ export class SendRun {
       this.#leave(id, error)
     } finally {
       if (outcome !== 'refused') await this.#giveBack(id, claim)
-      this.#deps.onProgress?.(this.report)
+      this.#deps.onProgress?.(this.report, id)
     }
   }
 

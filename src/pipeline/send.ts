@@ -4,7 +4,7 @@
  * Throws SsmError when the run cannot go on (no broker, rights, disk); every claim is released by then.
  */
 import { isSsmError } from '../errors.js'
-import type { Seal } from '../message.js'
+import type { MessageId, Seal } from '../message.js'
 import type { Logger } from '../observe/log.js'
 import type { Clock } from '../os/clock.js'
 import type { Claim, Spool } from '../spool/port.js'
@@ -29,7 +29,7 @@ export interface SendDeps {
   /** Rung when something may have come: then it is taken while others are still in flight. Without it a pass is one look. */
   readonly doorbell?: Doorbell
   /** Called after each message, with the numbers so far. Must not throw. */
-  readonly onProgress?: (report: Readonly<SendReport>) => void
+  readonly onProgress?: (report: Readonly<SendReport>, id: MessageId) => void
 }
 
 /** `stop`: take no new message. `force`: give up those in flight too. */

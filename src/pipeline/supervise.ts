@@ -2,8 +2,9 @@
  * Keeps a receiver connected: opens a subscription, receives until it ends, waits, begins again. It never gives up:
  * a broker that is down, a disk that is full and rights that are missing are all mended while it waits.
  */
-import { isSsmError } from '../errors.js'
+import { isSsmError, messageOf } from '../errors.js'
 import type { Logger } from '../observe/log.js'
+import type { LinkState } from '../observe/tally.js'
 import type { Clock } from '../os/clock.js'
 import type { Subscriber, Transport } from '../transport/port.js'
 import { createComplaint } from './complaint.js'
@@ -22,6 +23,8 @@ export interface SuperviseDeps {
   readonly log: Logger
   readonly clock: Clock
   readonly backoff?: Backoff
+  /** Told how it stands with the broker. Must not throw. */
+  readonly tell?: (link: LinkState) => void
 }
 
 /** Trouble of ours is looked at again at least so often, ms: it costs nothing, and may be over. */
@@ -42,6 +45,7 @@ export async function supervise(deps: SuperviseDeps, stop: AbortSignal): Promise
     } catch (error) {
       if (isSsmError(error, 'configuration', 'usage')) throw error
       if (!stop.aborted) {
+        deps.tell?.({ state: 'waiting', why: messageOf(error), paused: isOurTrouble(error) })
         complain(error, (message) => {
           sayTrouble(deps, error, message)
         })
@@ -62,6 +66,7 @@ async function once(deps: SuperviseDeps, stop: AbortSignal, onStored: () => void
   const ending = new AbortController()
   const signal = AbortSignal.any([stop, ending.signal])
   await using subscriber = await deps.transport.openSubscriber(signal)
+  deps.tell?.({ state: 'connected', ...(subscriber.peer === undefined ? {} : { peer: subscriber.peer }) })
   await deps.receive(subscriber, {
     onStored,
     end: () => {

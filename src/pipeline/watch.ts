@@ -3,7 +3,8 @@
  * every few seconds anyway, and connects again for as long as it takes. What ends a one-shot run (no broker, rights, a
  * full disk, three refusals in a row) it says once a minute, waits, and tries again: all of it is mended while it waits.
  */
-import { isSsmError } from '../errors.js'
+import { isSsmError, messageOf } from '../errors.js'
+import type { LinkState } from '../observe/tally.js'
 import type { Publisher } from '../transport/port.js'
 import { createComplaint } from './complaint.js'
 import type { Doorbell } from './doorbell.js'
@@ -17,6 +18,8 @@ export interface WatchDeps extends SendDeps {
   /** Called between passes, at most every ten minutes: time to tidy up. Its trouble is ours, and is said. */
   readonly tidy: () => Promise<void>
   readonly backoff?: Backoff
+  /** Told how it stands with the broker. Must not throw. */
+  readonly tell?: (link: LinkState) => void
 }
 
 /** A file that is being written by hand is looked at again after the second that it must be still, ms. */
@@ -44,6 +47,7 @@ export async function sendForever(deps: WatchDeps, signals: SendSignals): Promis
       } catch (error) {
         if (isHopeless(error, link.connections > 0)) throw error
         if (isStopped(signals)) break
+        deps.tell?.({ state: 'waiting', why: messageOf(error), paused: isSsmError(error, 'disk') })
         complain(error, (message) => {
           if (isSsmError(error, 'connection-lost')) log.warning('The connection ended: %s', { message })
           else log.warning('Nothing is sent for now; nothing is lost, messages wait in the spool: %s', { message })
@@ -82,6 +86,7 @@ async function stayConnected(run: SendRun, deps: WatchDeps, signals: SendSignals
   const { clock, transport } = deps
   await using publisher = await connect(transport, signals)
   link.connections += 1
+  deps.tell?.({ state: 'connected', ...(publisher.peer === undefined ? {} : { peer: publisher.peer }) })
   const since = clock.monotonic()
   const before = run.report.sent
   try {

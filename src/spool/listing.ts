@@ -4,7 +4,7 @@
 import type { Disk, DirectoryEntry, DiskPath, Stats } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
 import { nextTurn } from '../os/turn.js'
-import { isIntermediateName } from './names.js'
+import { isElementName, isIntermediateName } from './names.js'
 
 /** Names read between two turns of the event loop: about 2 ms. */
 const BATCH = 2048
@@ -56,6 +56,17 @@ export async function listIntermediate(disk: Disk, top: string): Promise<string[
     if (isIntermediateName(text)) names.push(text)
   })
   return names.sort().filter((name) => isRealDirectory(disk, `${top}/${name}`))
+}
+
+/** Elements of a queue with or without schema, locked ones too. Throws SsmError `disk`. */
+export async function countElements(disk: Disk, top: string): Promise<number> {
+  let count = 0
+  for (const directory of await listIntermediate(disk, top)) {
+    await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
+      if (name.length === 14 && isElementName(name.toString('latin1'))) count += 1
+    })
+  }
+  return count
 }
 
 /** Creates a directory and its missing parents. Throws SsmError `disk`. */

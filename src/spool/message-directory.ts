@@ -305,7 +305,8 @@ async function listFiles(disk: Disk, top: Buffer): Promise<PackedFiles> {
   return files
 }
 
-async function countFiles(disk: Disk, top: Buffer): Promise<number> {
+/** Files, whatever they are. Throws SsmError `disk`. */
+export async function countFiles(disk: Disk, top: DiskPath): Promise<number> {
   let count = 0
   await visitDirectory(disk, top, ({ kind }) => {
     if (kind !== 'directory') count += 1

@@ -16,7 +16,7 @@ import { createDirectorySync, writeDurably } from '../os/durable.js'
 import { thisProcess } from '../os/process-identity.js'
 import { createInsertion } from './insertion.js'
 import { createCommits } from './schema-commit.js'
-import { isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
+import { countElements, isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 import { PackedNames, createNameMaker, isElementName } from './names.js'
 import { upToSpool } from './own-directory.js'
@@ -223,14 +223,4 @@ async function* listElements(disk: Disk, top: string): AsyncGenerator<MessageId>
     names.sort()
     for (let index = 0; index < names.length; index += 1) yield `${directory}/${names.at(index)}`
   }
-}
-
-async function countElements(disk: Disk, top: string): Promise<number> {
-  let count = 0
-  for (const directory of await listIntermediate(disk, top)) {
-    await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
-      if (isElementName(name.toString('latin1'))) count += 1
-    })
-  }
-  return count
 }

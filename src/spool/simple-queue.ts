@@ -16,7 +16,7 @@ import { createDirectorySync } from '../os/durable.js'
 import { kindOf, readRegularFile } from '../os/safe-open.js'
 import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
-import { isRealDirectory, listIntermediate, lookAt, visitDirectory } from './listing.js'
+import { countElements, isRealDirectory, listIntermediate, lookAt, visitDirectory } from './listing.js'
 import { PackedNames, createNameMaker, isElementName, parseElementPath, timeOfName } from './names.js'
 import type { Claim, Spool } from './port.js'
 import type { Leave } from './settling.js'
@@ -143,15 +143,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
     add,
     ids,
     claim,
-    async count() {
-      let count = 0
-      for (const directory of await listIntermediate(disk, top)) {
-        await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
-          if (name.length === 14 && isElementName(name.toString('latin1'))) count += 1
-        })
-      }
-      return count
-    },
+    count: () => countElements(disk, top),
     purge: (limits) => purgeSimple({ disk, top, now: clock.now(), held }, limits),
     async recover() {
       return place().claims.recover((id, mtimeMs) => freeDeadLock(disk, top, id, mtimeMs))

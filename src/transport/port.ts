@@ -19,6 +19,8 @@ export interface Publisher extends AsyncDisposable {
    * notices. Absent where there is no connection between two messages.
    */
   readonly lost?: AbortSignal
+  /** What it is connected to, for people. */
+  readonly peer?: string
   /**
    * Resolves when the broker has taken *this* message. Rejects with SsmError:
    * temporary (`connection-lost`, `receipt-late`), `message-refused` (this message only, says the broker), `cannot-seal`
@@ -48,7 +50,10 @@ export interface Delivery {
  * after dispose or abort. At most `window.messages` and `window.bytes` are handed out and not yet stored or released;
  * beyond it the transport stops reading.
  */
-export interface Subscriber extends AsyncDisposable, AsyncIterable<Delivery> {}
+export interface Subscriber extends AsyncDisposable, AsyncIterable<Delivery> {
+  /** What it is connected to, for people. */
+  readonly peer?: string
+}
 
 /** How to reach the other end. Opening tries every configured address once, in turn, and logs each failure. */
 export interface Transport {

@@ -3,6 +3,7 @@
  * theirs. When a reload fails the old snapshot serves for at most an hour; after that `no-trust` is thrown, which sends
  * messages back to the broker instead of refusing them.
  */
+import type { Crl } from '../crypto/crl.js'
 import { isSsmError, messageOf, SsmError } from '../errors.js'
 import type { Clock } from '../os/clock.js'
 import { loadCaDirectory } from './ca-directory.js'
@@ -22,6 +23,8 @@ export interface LoadReport {
   readonly warnings: readonly string[]
   readonly certificates: number
   readonly crls: number
+  /** When the newest CRL of each CA ends, ms since the epoch; of those that say so. */
+  readonly crlsUntil: readonly number[]
   /** Why the old snapshot stays in force. */
   readonly failed?: SsmError
 }
@@ -41,7 +44,10 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
     const data = await loadCaDirectory(capath)
     const store = createTrustStore(data, settings)
     const { warnings, certificates, crls } = data
-    return { store, report: { warnings, certificates: certificates.length, crls: crls.length } }
+    return {
+      store,
+      report: { warnings, certificates: certificates.length, crls: crls.length, crlsUntil: endsOf(crls) },
+    }
   }
   let current = await load()
   let failedSince: number | undefined
@@ -77,4 +83,13 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       return loading
     },
   }
+}
+
+/** The newest of each issuer counts: an old list that lies beside it harms nobody. */
+function endsOf(crls: readonly Crl[]): readonly number[] {
+  const ends = new Map<string, number>()
+  for (const { issuer, nextUpdate } of crls) {
+    if (nextUpdate !== undefined) ends.set(issuer.key, Math.max(nextUpdate, ends.get(issuer.key) ?? 0))
+  }
+  return [...ends.values()]
 }

@@ -102,6 +102,7 @@ test('a sender: every value typed, relative paths from the working directory', (
       runLock: true,
     },
     logging: { logfile: '/work dir/ssm.log', level: 'WARNING', console: false, format: 'ssm' },
+    daemon: {},
   })
 })
 

@@ -61,4 +61,12 @@ export const PROCESS_OPTIONS: readonly Option[] = [
     meaning:
       'Go into the background? auto: yes, except as process 1, under systemd with Type=notify, or with --foreground.',
   },
+  {
+    section: 'daemon',
+    key: 'status_socket',
+    who: 'both',
+    type: 'path',
+    meaning:
+      'Where a receiver, and a sender with --watch, can be asked how it is (ssmctl status). Not set: PATH/.ssm/status.sock. Its directory must belong to the user of the program.',
+  },
 ]

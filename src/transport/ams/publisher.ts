@@ -52,6 +52,10 @@ export class AmsPublisher implements Publisher {
     this.#topic = topic
   }
 
+  get peer(): string {
+    return this.#caller.where
+  }
+
   publish(message: Outgoing, signal: AbortSignal): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       this.#assertPossible(message, signal)

@@ -15,6 +15,8 @@ import { ANSWER_LIMIT, type AmsSettings } from './settings.js'
 import { createDue, type Sight } from './sight.js'
 
 export interface Source extends AsyncDisposable {
+  /** What the endpoint is called in sentences. */
+  readonly where: string
   /** Perhaps none. Throws SsmError when it cannot go on, or when the signal fires. */
   pull(signal: AbortSignal): Promise<readonly Pulled[]>
   /** false: not done, as far as anybody can tell. Throws as `pull` does. */
@@ -96,6 +98,7 @@ export function createSource(settings: AmsSettings, deps: SourceDeps): Source {
   }
 
   return {
+    where: caller.where,
     async pull(signal) {
       asked = size.next()
       const limit = asked > 1 ? ANSWER_LIMIT : Math.max(ANSWER_LIMIT, Math.ceil((maxMessageSize * 4) / 3) + MIB)

@@ -50,6 +50,10 @@ export class AmsSubscriber implements Subscriber {
     else signal.addEventListener('abort', this.#stop, { once: true })
   }
 
+  get peer(): string {
+    return this.#source.where
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Delivery, void, undefined> {
     this.#running ??= this.#run()
     for (;;) {

@@ -76,6 +76,11 @@ export class Listener implements Subscriber {
     if (signal.aborted) stop()
   }
 
+  get peer(): string {
+    const { address, port } = boundTo(this.#server)
+    return `senders at ${address}, port ${port}`
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<Delivery> {
     return this.#backlog[Symbol.asyncIterator]()
   }

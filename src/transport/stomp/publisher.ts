@@ -36,6 +36,10 @@ export class StompPublisher implements Publisher, SessionUser {
     return this.#lost.signal
   }
 
+  get peer(): string {
+    return this.#session?.where ?? 'nobody'
+  }
+
   attach(session: Session): void {
     this.#session = session
   }

@@ -98,6 +98,11 @@ export class Session {
     this.#client = this.#createClient()
   }
 
+  /** What it is connected to, for sentences. */
+  get where(): string {
+    return this.#origin.where
+  }
+
   get isOver(): boolean {
     return this.#over.signal.aborted
   }

@@ -47,6 +47,10 @@ export class StompSubscriber implements Subscriber, SessionUser {
     this.#signal = signal
   }
 
+  get peer(): string {
+    return this.#session?.where ?? 'nobody'
+  }
+
   attach(session: Session): void {
     this.#session = session
     this.#signal.addEventListener('abort', this.#wake, { once: true })

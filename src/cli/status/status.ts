@@ -1,0 +1,111 @@
+/** How a running program is: what it counted, what lies in its spools, how fresh its trust is, and whether all is well. */
+import type { ReceiverConfig, SenderConfig } from '../../config/config.js'
+import { messageOf } from '../../errors.js'
+import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
+import type { Tally, TallyProgram, TallyView } from '../../observe/tally.js'
+import { systemClock, type Clock } from '../../os/clock.js'
+import { createDisk } from '../../os/disk.js'
+import { receiverFigures, senderFigures, type ReceiverFigures, type SenderFigures } from '../../spool/figures.js'
+import { OWN_DIRECTORY } from '../../spool/own-directory.js'
+import type { Program } from '../program.js'
+import type { TrustFigures } from '../receiver-trust.js'
+import { VERSION } from '../version.js'
+import type { Receiver } from '../wire-receiver.js'
+import { SOCKET_NAME, type Verbs } from './verbs.js'
+
+export type SpoolFigures = ReceiverFigures | SenderFigures
+
+/** All of it is safe to print. Times are ISO 8601, UTC. */
+export interface Status extends TallyView {
+  readonly program: TallyProgram
+  readonly version: string
+  readonly pid: number
+  readonly path: string
+  readonly now: string
+  readonly health: Health
+  /** undefined: they cannot be looked at, `spoolsFailed` says why. */
+  readonly spools?: SpoolFigures
+  readonly spoolsFailed?: string
+  readonly trust?: TrustFigures
+}
+
+export interface Health {
+  readonly ok: boolean
+  readonly words: string
+}
+
+export type GetStatus = () => Promise<Status>
+
+/** The verbs of a receiver. */
+export function receiverVerbs(status: GetStatus): Verbs {
+  return { status: () => status() }
+}
+
+/** Where a program with this configuration can be asked. */
+export function socketPath({ daemon, messaging }: Pick<ReceiverConfig | SenderConfig, 'daemon' | 'messaging'>): string {
+  return daemon.statusSocket ?? `${messaging.path}/${OWN_DIRECTORY}/${SOCKET_NAME}`
+}
+
+export function receiverStatus(
+  { tally, trustFigures }: Pick<Receiver, 'tally' | 'trustFigures'>,
+  { messaging: { path } }: ReceiverConfig,
+  { pid }: Program,
+): GetStatus {
+  const figures = remembered(() => receiverFigures(createDisk(), path), systemClock)
+  return async () => ({
+    ...about('ssmreceive', tally, path, pid),
+    ...(await orWhy(figures)),
+    trust: trustFigures(),
+  })
+}
+
+export function senderStatus(
+  tally: Tally,
+  { messaging: { path, pathType } }: SenderConfig,
+  { pid }: Program,
+): GetStatus {
+  const figures = remembered(() => senderFigures(createDisk(), path, pathType), systemClock)
+  return async () => ({ ...about('ssmsend', tally, path, pid), ...(await orWhy(figures)) })
+}
+
+function about(program: TallyProgram, tally: Tally, path: string, pid: number): Status {
+  const view = tally.view()
+  const now = new Date(systemClock.now()).toISOString()
+  return { program, version: VERSION, pid, path, now, health: healthOf(view), ...view }
+}
+
+function healthOf({ link }: TallyView): Health {
+  if (link.state === 'connected') return { ok: true, words: 'connected' }
+  if (link.state === 'connecting') return { ok: false, words: 'not connected yet' }
+  return { ok: false, words: `${link.paused ? 'paused' : 'not connected'}: ${link.why}` }
+}
+
+async function orWhy(figures: () => Promise<SpoolFigures>): Promise<Pick<Status, 'spools' | 'spoolsFailed'>> {
+  try {
+    return { spools: await figures() }
+  } catch (error) {
+    return { spoolsFailed: printable(messageOf(error), PRINTABLE_LIMITS.sentence) }
+  }
+}
+
+/** What was counted is believed so long, ms, and twenty times as long as counting took: nobody may keep us counting. */
+const FRESH = 2000
+const RATIO = 20
+
+/** One look at a time, and not all the time. */
+function remembered<T>(look: () => Promise<T>, clock: Pick<Clock, 'monotonic'>): () => Promise<T> {
+  let known: { readonly value: T; readonly until: number } | undefined
+  let looking: Promise<T> | undefined
+  const again = async (): Promise<T> => {
+    const since = clock.monotonic()
+    const value = await look()
+    const took = clock.monotonic() - since
+    known = { value, until: since + took + Math.max(FRESH, RATIO * took) }
+    return value
+  }
+  return () => {
+    if (known !== undefined && clock.monotonic() < known.until) return Promise.resolve(known.value)
+    looking ??= again().finally(() => (looking = undefined))
+    return looking
+  }
+}
