@@ -61,11 +61,19 @@ const SMALL = 64 * 1024
 export function toCrlf(bytes: Buffer): Buffer {
   const { length } = bytes
   const target = Buffer.allocUnsafe(length <= SMALL ? 2 * length : length + count(bytes, LF))
+  const end = writeCrlf(bytes, 0, length, target, 0)
+  return end === length ? bytes : target.subarray(0, end)
+}
+
+/**
+ * The same for the octets between two places (what lies before them counts: a CR there is one), into `target`, which has room for
+ * twice as many. Returns the offset behind what was written.
+ */
+export function writeCrlf(bytes: Buffer, start: number, end: number, target: Buffer, offset: number): number {
   const from = wordsOf(bytes)
   const to = wordsOf(target)
-  let offset = 0
-  for (let at = 0; at < length; at++) {
-    if (at + 4 <= length) {
+  for (let at = start; at < end; at++) {
+    if (at + 4 <= end) {
       const word = from.getInt32(at, true)
       if (!hasZero(word ^ 0x0a0a0a0a)) {
         to.setInt32(offset, word, true)
@@ -78,7 +86,7 @@ export function toCrlf(bytes: Buffer): Buffer {
     if (octet === LF && bytes[at - 1] !== CR) target[offset++] = CR
     target[offset++] = octet
   }
-  return offset === length ? bytes : target.subarray(0, offset)
+  return offset
 }
 
 /** Each CRLF becomes LF; a CR alone stays. The same memory when there is none. */

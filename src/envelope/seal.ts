@@ -5,9 +5,9 @@
  * Sealing throws SsmError `cannot-seal` for what is true of one content, `configuration` for our own key or the
  * recipient's certificate. Opening (open.ts) answers verdicts and throws only for our own trouble.
  */
-import { type KeyObject, randomBytes } from 'node:crypto'
+import { type KeyObject, randomUUID } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
-import { breathe, breatheAfter, digestInPieces, PIECE } from '../crypto/breath.js'
+import { breathe, breatheAfter, digestCanonical, PIECE } from '../crypto/breath.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { authenticates } from '../crypto/cipher.js'
 import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
@@ -108,13 +108,12 @@ const SOFT_LINE_END = Buffer.from('=\n', 'latin1')
 
 /** Receivers that search the whole message for these words would take it for encrypted: the encoding breaks them up. */
 function namesEncryption(body: Buffer): boolean {
-  return ENCRYPTED_TYPES.some((type) => body.includes(type, 0, 'latin1'))
+  // What they have in common is found in 0.7 us for 10 KB, both of them in 3.5 us.
+  return body.includes('pkcs7-', 0, 'latin1') && ENCRYPTED_TYPES.some((type) => body.includes(type, 0, 'latin1'))
 }
 
 async function signContent({ header, text }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {
-  const canonical = Buffer.concat([toCrlf(header), toCrlf(text)])
-  await breatheAfter(text)
-  const digest = await digestInPieces(signer.digest, canonical)
+  const digest = await digestCanonical(signer.digest, [header, text])
   const signature = await signer.sign(digest, at)
   return clearSigned([header, text], {
     boundary: boundaryFor(text),
@@ -126,7 +125,8 @@ async function signContent({ header, text }: TextPart, signer: CmsSigner, at: nu
 /** A boundary as openssl writes them. That it does not occur in the text is nearly certain, and looked at all the same. */
 function boundaryFor(text: Buffer): string {
   for (;;) {
-    const boundary = `----${randomBytes(16).toString('hex').toUpperCase()}`
+    // Random octets that node draws many at a time: 2 us less than a draw for each message.
+    const boundary = `----${randomUUID().replaceAll('-', '').toUpperCase()}`
     if (!text.includes(boundary, 0, 'latin1')) return boundary
   }
 }

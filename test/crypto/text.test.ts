@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { createHash } from 'node:crypto'
+import { digestCanonical } from '../../src/crypto/breath.js'
 import { decodeBase64, encodeBase64Lines } from '../../src/crypto/base64.js'
 import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../src/crypto/quoted-printable.js'
 import { fromCrlf, survivesAsText, toCrlf } from '../../src/crypto/text.js'
@@ -54,6 +56,26 @@ describe('line ends, against the plain way', () => {
       assert.equal(toCrlf(bytes), bytes)
       if (!text.includes('\r\n')) assert.equal(fromCrlf(bytes), bytes)
     }
+  })
+  test('the digest of the canonical form', async () => {
+    const check = async (parts: readonly Buffer[]): Promise<void> => {
+      const whole = plain.toCrlf(Buffer.concat(parts).toString('latin1'))
+      const expected = createHash('sha256').update(whole, 'latin1').digest('hex')
+      assert.equal((await digestCanonical('sha256', parts)).toString('hex'), expected)
+    }
+    const header = Buffer.from('A: b\n\n')
+    for (const bytes of texts(alphabet, 2_000)) await check([header, bytes])
+    // The limit of what is done in one go, and ends of stretches within a line end.
+    for (let length = 65_520; length < 65_545; length++) {
+      await check([header, Buffer.alloc(length, '\n')])
+      await check([header, Buffer.concat([Buffer.alloc(length, 'x'), Buffer.from('\r\n\n\r\n')])])
+    }
+    await check([header, Buffer.from('ab\n\r\ncd'.repeat(300_000))])
+  })
+  test('two digests at the same time do not share their room', async () => {
+    const both = [Buffer.alloc(3_000_000, 'a\n'), Buffer.alloc(3_000_000, 'bc\n')]
+    const alone = [await digestCanonical('sha256', [both[0]!]), await digestCanonical('sha256', [both[1]!])]
+    assert.deepEqual(await Promise.all(both.map((text) => digestCanonical('sha256', [text]))), alone)
   })
   test('large texts', () => {
     const text = 'a\n\n\r\nbcd\n'.repeat(50_000)
