@@ -1,7 +1,6 @@
 /**
  * Sending: each message waits for the receipt that bears its own id.
  */
-import { setMaxListeners } from 'node:events'
 import { SsmError } from '../../errors.js'
 import type { MessageId, Sealed } from '../../message.js'
 import type { Publisher, Receipt, TransportDeps } from '../port.js'
@@ -13,16 +12,26 @@ const MIB = 1024 * 1024
 
 interface Pending {
   readonly id: MessageId
+  /** Its receipt header. */
+  readonly receipt: string
   readonly bytes: number
+  readonly signal: AbortSignal
   deadline: number
-  resolve(receipt: Receipt): void
-  reject(error: SsmError): void
+  readonly resolve: (receipt: Receipt) => void
+  readonly reject: (error: SsmError) => void
+}
+
+/** One listener for all messages in flight that share a signal: one for each of them costs 5 us a message. */
+interface Watch {
+  inFlight: number
+  readonly abort: () => void
 }
 
 export class StompPublisher implements Publisher, SessionUser {
   readonly #deps: TransportDeps
   /** By receipt header. */
   readonly #pending = new Map<string, Pending>()
+  readonly #watches = new Map<AbortSignal, Watch>()
   readonly #lost = new AbortController()
   #session: Session | null = null
   #bytes = 0
@@ -46,39 +55,22 @@ export class StompPublisher implements Publisher, SessionUser {
 
   publish(message: { readonly id: MessageId; readonly body: Sealed }, signal: AbortSignal): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const receipt = this.#freeReceipt(message.id)
-      const settle = (act: () => void) => {
-        if (!this.#pending.delete(receipt)) return
-        this.#bytes -= message.body.length
-        signal.removeEventListener('abort', abort)
-        act()
-      }
+      const { id, body } = message
       const pending: Pending = {
-        id: message.id,
-        bytes: message.body.length,
+        id,
+        receipt: this.#freeReceipt(id),
+        bytes: body.length,
+        signal,
         deadline: 0,
-        resolve: (value) => {
-          settle(() => {
-            resolve(value)
-          })
-        },
-        reject: (error) => {
-          settle(() => {
-            reject(error)
-          })
-        },
+        resolve,
+        reject,
       }
-      const abort = () => {
-        pending.reject(new SsmError('aborted', `sending ${message.id} was aborted`))
-      }
-      this.#pending.set(receipt, pending)
+      this.#pending.set(pending.receipt, pending)
       this.#bytes += pending.bytes
       this.#allowTime(pending)
-      // One listener for each message in flight is no leak.
-      setMaxListeners(0, signal)
-      signal.addEventListener('abort', abort, { once: true })
-      if (signal.aborted) abort()
-      else this.#transmit(receipt, pending, message.body)
+      this.#watch(signal)
+      if (signal.aborted) this.#fail(pending, aborted(pending))
+      else this.#transmit(pending, body)
     })
   }
 
@@ -97,18 +89,19 @@ export class StompPublisher implements Publisher, SessionUser {
       return
     }
     this.#deps.log.info('Broker received message: %s', pending.id)
-    pending.resolve({})
+    if (this.#settle(pending)) pending.resolve({})
   }
 
   refused(receipt: string, error: SsmError): void {
-    this.#pending.get(receipt)?.reject(error)
+    const pending = this.#pending.get(receipt)
+    if (pending !== undefined) this.#fail(pending, error)
   }
 
   tick(): void {
     const now = this.#deps.clock.monotonic()
     for (const pending of this.#pending.values()) {
       if (now < pending.deadline) continue
-      pending.reject(new SsmError('receipt-late', `the broker did not confirm ${pending.id} in time`))
+      this.#fail(pending, new SsmError('receipt-late', `the broker did not confirm ${pending.id} in time`))
     }
   }
 
@@ -120,28 +113,59 @@ export class StompPublisher implements Publisher, SessionUser {
 
   ended(reason: SsmError | null): void {
     const error = lost(reason)
-    for (const pending of this.#pending.values()) pending.reject(error)
+    for (const pending of this.#pending.values()) this.#fail(pending, error)
     this.drained()
     this.#lost.abort(error)
   }
 
-  #transmit(receipt: string, pending: Pending, body: Uint8Array): void {
+  #watch(signal: AbortSignal): void {
+    const known = this.#watches.get(signal)
+    if (known !== undefined) {
+      known.inFlight += 1
+      return
+    }
+    const abort = (): void => {
+      for (const pending of this.#pending.values()) if (pending.signal === signal) this.#fail(pending, aborted(pending))
+    }
+    this.#watches.set(signal, { inFlight: 1, abort })
+    signal.addEventListener('abort', abort)
+  }
+
+  /** False: it was settled before. */
+  #settle({ receipt, bytes, signal }: Pending): boolean {
+    if (!this.#pending.delete(receipt)) return false
+    this.#bytes -= bytes
+    const watch = this.#watches.get(signal)
+    if (watch === undefined) return true
+    watch.inFlight -= 1
+    if (watch.inFlight > 0) return true
+    this.#watches.delete(signal)
+    signal.removeEventListener('abort', watch.abort)
+    return true
+  }
+
+  #fail(pending: Pending, error: SsmError): void {
+    if (this.#settle(pending)) pending.reject(error)
+  }
+
+  #transmit(pending: Pending, body: Uint8Array): void {
     const session = this.#session
     if (session === null || session.isOver) {
-      pending.reject(lost(session?.reason ?? null))
+      this.#fail(pending, lost(session?.reason ?? null))
       return
     }
     if (session.blocked) {
       this.#waiting.push(() => {
-        if (this.#pending.get(receipt) === pending) this.#transmit(receipt, pending, body)
+        if (this.#pending.get(pending.receipt) === pending) this.#transmit(pending, body)
       })
       return
     }
     try {
       const id = session.header(pending.id)
-      session.send({ receipt: session.header(receipt), 'empa-id': id, persistent: 'true' }, body)
+      session.send({ receipt: session.header(pending.receipt), 'empa-id': id, persistent: 'true' }, body)
     } catch (error) {
-      pending.reject(
+      this.#fail(
+        pending,
         error instanceof SsmError ? error : new SsmError('connection-lost', String(error), { cause: error }),
       )
       return
@@ -162,6 +186,10 @@ export class StompPublisher implements Publisher, SessionUser {
     while (this.#pending.has(`${id}#${count}`)) count++
     return `${id}#${count}`
   }
+}
+
+function aborted({ id }: Pending): SsmError {
+  return new SsmError('aborted', `sending ${id} was aborted`)
 }
 
 /** What a message in flight sees of the connection's end. Refusals of login and destination stay what they are. */

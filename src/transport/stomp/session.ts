@@ -91,6 +91,12 @@ export class Session {
           user.drained()
         })
       },
+      receipt: (id) => {
+        if (this.isOver) return
+        this.#guard(() => {
+          user.receipt(id)
+        })
+      },
       activity: () => {
         this.#lastActivity = deps.clock.monotonic()
       },
@@ -252,11 +258,6 @@ export class Session {
     client.onStompError = () => {
       this.#withFrame((frame) => {
         this.#onError(frame)
-      })
-    }
-    client.onUnhandledReceipt = () => {
-      this.#withFrame((frame) => {
-        this.#user.receipt(frame.headers.get('receipt-id') ?? '')
       })
     }
     client.onUnhandledMessage = () => {
