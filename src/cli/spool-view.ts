@@ -4,10 +4,11 @@
  */
 import { isSsmError, SsmError } from '../errors.js'
 import type { Disk, DiskPath } from '../os/disk.js'
-import { isSystem } from '../os/disk-error.js'
+import { diskError, isSystem } from '../os/disk-error.js'
 import { readRegularFile } from '../os/safe-open.js'
 import { detectSpool, type SpoolKind } from '../spool/detect.js'
 import { listIntermediate, visitDirectory } from '../spool/listing.js'
+import { lockOfFile } from '../spool/message-directory.js'
 import { idOfName, nameOfId } from '../spool/message-id.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
 import { PackedNames, isElementName, parseElementPath, timeOfName } from '../spool/names.js'
@@ -52,7 +53,7 @@ export async function viewSpool(disk: Disk, path: string): Promise<SpoolView> {
   return kind === 'directory' || kind === 'empty' ? viewFiles(disk, path, kind) : viewQueue(disk, path, kind)
 }
 
-const PARTS = { incoming: 'incoming', reject: 'reject', held: `${OWN_DIRECTORY}/held` } as const
+export const PARTS = { incoming: 'incoming', reject: 'reject', held: `${OWN_DIRECTORY}/held` } as const
 
 /** `incoming`, `reject` and, for whom may look there, `held` as one, their names before the ids. */
 async function viewReceiver(disk: Disk, path: string): Promise<SpoolView> {
@@ -170,6 +171,16 @@ async function readField(disk: Disk, path: DiskPath): Promise<Buffer | undefined
   }
 }
 
+/** Locks of files lie in `.ssm`, which is its owner's alone: for others there are none. */
+function lockTime(disk: Disk, path: string): number | undefined {
+  try {
+    return disk.lstat(path)?.mtimeMs
+  } catch (error) {
+    if (isSystem(error, 'EACCES')) return undefined
+    throw diskError(error, 'look at', path)
+  }
+}
+
 /** A plain message directory: every file is a message. */
 function viewFiles(disk: Disk, path: string, kind: SpoolKind): SpoolView {
   const pathOf = (id: string): Buffer | undefined => {
@@ -193,7 +204,9 @@ function viewFiles(disk: Disk, path: string, kind: SpoolKind): SpoolView {
     const stats = file === undefined ? undefined : disk.lstat(file)
     if (stats === undefined || stats.isDirectory()) return Promise.resolve(undefined)
     const { size, mtimeMs: changed } = stats
-    return Promise.resolve({ id, size, added: changed, changed, fields: new Map<string, Buffer>() })
+    const locked = lockTime(disk, lockOfFile(path, id))
+    const lock = locked === undefined ? {} : { locked }
+    return Promise.resolve({ id, size, added: changed, changed, ...lock, fields: new Map<string, Buffer>() })
   }
   return {
     kind,

@@ -14,7 +14,13 @@ import { isRealDirectory } from '../spool/listing.js'
 import { idOfCopy, sentDays, sentOn } from '../spool/sent.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
+import { createMissing, parseFilter, select, withFilters, type FilterFlags } from './spool-filter.js'
+import { viewSpool } from './spool-view.js'
 import { INPUT_LIMIT, type Ctl } from './ssmctl-process.js'
+
+interface RetryFlags extends FilterFlags {
+  readonly type?: string
+}
 
 interface ResendFlags {
   readonly since: string
@@ -27,13 +33,12 @@ const TYPE = ['--type <type>', 'dirq or directory (default: what is there, else 
 
 export function addAgainVerbs(spool: Command, ctl: Ctl): void {
   const at = (dir: string): string => resolve(ctl.program.cwd(), dir)
-  spool
-    .command('retry')
+  withFilters(spool.command('retry'))
     .argument('<dir>', 'an outgoing spool')
-    .argument('[id...]', 'as list prints them for <dir>/.ssm/failed (default: all)')
+    .argument('[id...]', 'as list prints them for <dir>/.ssm/failed (default: all that pass the filters)')
     .option(...TYPE)
     .description('Put back what was set aside. A line each: the id there, the new id.')
-    .action(ctl.action((dir: string, ids: string[], flags: { type?: string }) => retry(at(dir), ids, flags, ctl)))
+    .action(ctl.action((dir: string, ids: string[], flags: RetryFlags) => retry(at(dir), ids, flags, ctl)))
   spool
     .command('resend')
     .argument('<dir>', 'an outgoing spool whose sender has [messaging] sent_keep')
@@ -45,17 +50,23 @@ export function addAgainVerbs(spool: Command, ctl: Ctl): void {
     .action(ctl.action((dir: string, flags: ResendFlags) => resend(at(dir), flags, ctl)))
 }
 
-async function retry(dir: string, ids: readonly string[], { type }: { type?: string }, ctl: Ctl): Promise<number> {
+async function retry(dir: string, ids: readonly string[], flags: RetryFlags, ctl: Ctl): Promise<number> {
+  const filter = parseFilter(flags, systemClock.now())
   const disk = createDisk()
   assertDirectory(disk, dir)
-  if (!isRealDirectory(disk, `${dir}/.ssm/failed`)) return ids.length === 0 ? 0 : await noneOf(ids, ctl)
+  const missing = createMissing('retry', `${dir}/.ssm/failed`, ctl)
+  if (!isRealDirectory(disk, `${dir}/.ssm/failed`)) {
+    for (const id of ids) await missing.say(id)
+    return missing.exit()
+  }
   becomeOwner(dir, ctl.program)
   const failed = createFailed({ path: dir, disk, clock: systemClock })
-  const spool = await openOutgoing(disk, dir, type)
-  const wanted = [...ids]
+  const spool = await openOutgoing(disk, dir, flags.type)
+  const wanted: string[] = []
   // All of them first: a sender at work may set one aside again at once.
-  if (ids.length === 0) for await (const id of failed.queue.ids()) wanted.push(id)
-  let exit = 0
+  const view = await viewSpool(disk, failed.queue.path)
+  for await (const { id } of select(view, ids, filter, missing.say)) wanted.push(id)
+  let exit = missing.exit()
   for (const id of wanted) {
     const put = await failed.putBack(id, spool).catch(async (error: unknown) => {
       if (!isSsmError(error, 'element-damaged')) throw error
@@ -63,17 +74,12 @@ async function retry(dir: string, ids: readonly string[], { type }: { type?: str
       await ctl.err.write(`ssmctl spool retry: ${printable(error.message, 1024)}\n`)
       return undefined
     })
-    if (put === null) exit = await noneOf([id], ctl)
-    else if (put !== undefined) await ctl.out.write(`${printable(id, 1024)}\t${put}\n`)
+    if (put === null) {
+      exit = 1
+      await ctl.err.write(`ssmctl spool retry: ${printable(id, 1024)} is locked by another process, or gone by now\n`)
+    } else if (put !== undefined) await ctl.out.write(`${printable(id, 1024)}\t${put}\n`)
   }
   return exit
-}
-
-async function noneOf(ids: readonly string[], ctl: Ctl): Promise<number> {
-  for (const id of ids) {
-    await ctl.err.write(`ssmctl spool retry: there is no ${printable(id, 1024)}, or another process has it\n`)
-  }
-  return 1
 }
 
 /** So many are added at a time: they share their fsyncs. */

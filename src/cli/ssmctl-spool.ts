@@ -5,9 +5,12 @@ import { SsmError } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
+import { age, elementJson, iso } from './element-text.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
 import { addAgainVerbs } from './ssmctl-spool-again.js'
+import { addChangeVerbs } from './ssmctl-spool-change.js'
+import { addExportVerb } from './ssmctl-spool-export.js'
 import { addRequeueVerb } from './ssmctl-spool-requeue.js'
 import {
   createMissing,
@@ -72,6 +75,8 @@ export function addSpoolVerbs(command: Command, ctl: Ctl): void {
     .action(ctl.action((dir: string, flags: CountFlags) => count(at(dir), flags, ctl)))
   addAgainVerbs(spool, ctl)
   addRequeueVerb(spool, ctl)
+  addChangeVerbs(spool, ctl)
+  addExportVerb(spool, ctl)
 }
 
 async function add(dir: string, files: readonly string[], { type }: AddFlags, ctl: Ctl): Promise<number> {
@@ -127,39 +132,10 @@ function asLine(view: ElementView, now: number): string {
 }
 
 function asJson(view: ElementView): string {
-  const { id, size, added, changed, locked, fields } = view
-  const known = FIELDS.flatMap((name) => {
-    const value = fields.get(name)
-    return value === undefined ? [] : [[name, printable(value, SENTENCE)] as const]
-  })
-  const reason = viewReason(view)
-  const about = {
-    ...{ id: printable(id, 1024), size, added: iso(added), changed: iso(changed) },
-    ...(locked === undefined ? {} : { locked: iso(locked) }),
-    ...(reason === undefined ? {} : { reason }),
-  }
-  // The id of an element that was set aside names what it was before.
-  return JSON.stringify({
-    ...Object.fromEntries(known.map(([name, text]) => [name === 'id' ? 'was' : name, text])),
-    ...about,
-  })
+  return JSON.stringify(elementJson(view))
 }
 
 const SENTENCE = PRINTABLE_LIMITS.sentence
-
-const iso = (at: number): string => new Date(at).toISOString()
-
-const AGES = [
-  [86_400, 'd'],
-  [3600, 'h'],
-  [60, 'min'],
-] as const
-
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  for (const [length, unit] of AGES) if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit}`
-  return `${seconds} s`
-}
 
 /** Lines of a body that are shown; more is for `--body`. */
 const SHOWN_LINES = 1000

@@ -46,7 +46,7 @@ export async function runCtl(program: CtlProgram): Promise<number> {
     await command.parseAsync([...program.argv])
     return exit
   } catch (error) {
-    return await explained(error, ctl, program.argv[2] ?? '')
+    return await explained(error, ctl, verbOf(command, program.argv.slice(2)))
   }
 }
 
@@ -75,6 +75,12 @@ function inheritSettings(command: Command): void {
     verb.copyInheritedSettings(command)
     inheritSettings(verb)
   }
+}
+
+/** The words of the command line that are verbs: `spool list`. */
+function verbOf(command: Command, words: readonly string[]): string {
+  const verb = command.commands.find((each) => each.name() === words[0])
+  return verb === undefined ? '' : `${verb.name()} ${verbOf(verb, words.slice(1))}`.trimEnd()
 }
 
 async function explained(error: unknown, ctl: Ctl, verb: string): Promise<number> {

@@ -151,6 +151,11 @@ function lockPath(locks: string, id: MessageId): string {
   return `${locks}/${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
 }
 
+/** The lock of a file, for whoever looks at a directory from outside. */
+export function lockOfFile(top: string, id: MessageId): string {
+  return lockPath(`${top}/${OWN_DIRECTORY}/locks`, id)
+}
+
 function takeLock(disk: Disk, { claims, locks }: Opened, id: MessageId, file: Buffer, now: number): Lock | undefined {
   const path = lockPath(locks, id)
   let fd: number
