@@ -112,7 +112,7 @@ export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array, m
     } catch (error) {
       if (!isSystem(error, 'ENOENT')) throw error
     }
-    await writeDurably(disk, await disk.createFile(temporary, mode), bytes)
+    await writeDurably(disk, disk.createFile(temporary, mode), bytes)
     disk.rename(temporary, path)
   } catch (error) {
     discard(disk, temporary)

@@ -137,7 +137,7 @@ async function writeNote(disk: Disk, path: string, now: number): Promise<void> {
   const text = `${JSON.stringify(thisProcess())}\n${new Date(now).toISOString()}\n`
   try {
     discard(disk, path)
-    await writeDurably(disk, await disk.createFile(path, 0o600), Buffer.from(text))
+    await writeDurably(disk, disk.createFile(path, 0o600), Buffer.from(text))
   } catch (error) {
     discard(disk, path)
     throw diskError(error, 'write', path)

@@ -256,7 +256,7 @@ function temporaryFolder(disk: Disk, top: string, user = effectiveUser()): strin
 
 /** Written where nobody looks, then linked: it appears complete. Throws SsmError `disk`. */
 async function addFile({ disk, sync, names, top }: AddPlace, bytes: Uint8Array): Promise<MessageId> {
-  const { fd, temporary } = await createTemporary(disk, temporaryFolder(disk, top), names)
+  const { fd, temporary } = createTemporary(disk, temporaryFolder(disk, top), names)
   try {
     await writeDurably(disk, fd, bytes)
     const name = linkNew(disk, temporary, top, names)
@@ -270,15 +270,15 @@ async function addFile({ disk, sync, names, top }: AddPlace, bytes: Uint8Array):
 }
 
 /** Two producers may come to the same name in the same microsecond: whoever is second takes another, and leaves the first's. */
-async function createTemporary(
+function createTemporary(
   disk: Disk,
   folder: string,
   names: NameMaker,
-): Promise<{ readonly fd: number; readonly temporary: string }> {
+): { readonly fd: number; readonly temporary: string } {
   for (let round = 0; round < ATTEMPTS; round += 1) {
     const temporary = `${folder}/${names.element()}.tmp`
     try {
-      return { fd: await disk.createFile(temporary), temporary }
+      return { fd: disk.createFile(temporary), temporary }
     } catch (error) {
       if (!isSystem(error, 'EEXIST')) throw diskError(error, 'write', temporary)
     }

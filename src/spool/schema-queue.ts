@@ -115,7 +115,7 @@ async function writeStaged(
   const directory = `${top}/temporary/${staged}`
   try {
     const writes = files.map(async ([name, bytes]) => {
-      await writeDurably(disk, await disk.createFile(`${directory}/${name}`), bytes)
+      await writeDurably(disk, disk.createFile(`${directory}/${name}`), bytes)
     })
     // All have ended before anything is removed again: none may write into what is being removed.
     const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected')

@@ -124,7 +124,7 @@ export function createSent(options: SentOptions): Sent {
     try {
       // What is left of an attempt that failed in the middle.
       discard(disk, `${path}${NEW}`)
-      await writeDurably(disk, await disk.createFile(`${path}${NEW}`, 0o600), body)
+      await writeDurably(disk, disk.createFile(`${path}${NEW}`, 0o600), body)
       disk.rename(`${path}${NEW}`, path)
     } catch (error) {
       discard(disk, `${path}${NEW}`)

@@ -27,13 +27,13 @@ interface Temporary {
 }
 
 /** Creates `.tmp`, and the intermediate directory when it is missing, as often as others purge it meanwhile. */
-async function createTemporary(place: AddPlace): Promise<Temporary> {
+function createTemporary(place: AddPlace): Temporary {
   const { disk, names, top } = place
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const directory = names.intermediate()
     const path = `${top}/${directory}/${names.element()}.tmp`
     try {
-      const fd = await disk.createFile(path)
+      const fd = disk.createFile(path)
       return { fd, path, directory }
     } catch (error) {
       if (isSystem(error, 'EEXIST')) continue
@@ -64,7 +64,7 @@ export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<strin
   const { disk, sync, top } = place
   let durable = ''
   return async (bytes) => {
-    const temporary = await createTemporary(place)
+    const temporary = createTemporary(place)
     const directory = `${top}/${temporary.directory}`
     let name: string
     try {

@@ -43,7 +43,7 @@ const OPERATIONS: readonly Operation[] = [
   ] as const),
 ]
 const ASYNCHRONOUS: ReadonlySet<Operation> = new Set<Operation>([
-  ...(['createFile', 'createDirectory', 'removeFile', 'read', 'write', 'fsync', 'free'] as const),
+  ...(['createDirectory', 'removeFile', 'read', 'write', 'fsync', 'free'] as const),
 ])
 
 function pathOf(argument: unknown): string {
