@@ -16,10 +16,12 @@ import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
 import { addSpoolVerbs } from './ssmctl-spool.js'
+import { addStatusVerb } from './ssmctl-status.js'
 import { VERSION } from './version.js'
 
 const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addCheckVerb,
+  addStatusVerb,
   addEnvelopeVerbs,
   addCertificateVerbs,
   addSpoolVerbs,

@@ -90,7 +90,7 @@ async function serve(
   })
   const status = receiverStatus(receiver, config, program)
   await using _socket = await openStatusSocket({
-    path: socketPath(config),
+    path: socketPath(config.messaging.path, config.daemon),
     verbs: receiverVerbs(status),
     program,
     log: top,

@@ -35,7 +35,12 @@ export async function watchSpool(
   await sender.begin()
   const tally = createTally('ssmsend', systemClock)
   const status = senderStatus(tally, config, program)
-  await using _socket = await openStatusSocket({ path: socketPath(config), verbs: { status }, program, log: top })
+  await using _socket = await openStatusSocket({
+    path: socketPath(config.messaging.path, config.daemon),
+    verbs: { status },
+    program,
+    log: top,
+  })
   const doorbell = createDoorbell(systemClock)
   const watcher = await sender.watch(doorbell.ring)
   try {

@@ -133,6 +133,15 @@ export interface LoggingConfig {
   readonly format: 'ssm' | 'json'
 }
 
+/** Where a program works: enough to ask it how it is. */
+export interface PlaceConfig {
+  readonly role: 'sender' | 'receiver'
+  readonly path: string
+  /** Of a sender. */
+  readonly pathType: 'dirq' | 'directory'
+  readonly daemon: SenderDaemonConfig
+}
+
 export interface SenderDaemonConfig {
   /** undefined: in the folder `.ssm` of the spool. */
   readonly statusSocket?: string

@@ -11,6 +11,7 @@ import type {
   CertificatesConfig,
   LoggingConfig,
   MessagingConfig,
+  PlaceConfig,
   ReceiverConfig,
   SenderConfig,
   StoringConfig,
@@ -105,6 +106,23 @@ export function findLogging(file: string, program: Program, cwd: string): Loggin
     if (error instanceof SsmError) return undefined // an unreadable file says so when it is loaded
     throw error
   }
+}
+
+const PLACE_KEYS = ['messaging path', 'messaging path_type', 'daemon status_socket']
+
+/**
+ * Where a program with this file works, whatever is wrong with the rest: an operator may not be able to read its secrets.
+ * Throws SsmError `configuration`.
+ */
+export function loadPlace(file: string, role: Program, cwd: string): PlaceConfig {
+  const { values, findings } = read(file, role, cwd)
+  const needed = findings.problems.filter(({ section, key }) => PLACE_KEYS.includes(`${section} ${key ?? ''}`))
+  return finished(file, { warnings: [], problems: needed }, values, () => {
+    const path = values.need('path', 'messaging', 'path')
+    const pathType = role === 'sender' ? values.word('messaging', 'path_type', ['dirq', 'directory']) : 'dirq'
+    const daemon = optional('statusSocket', values.find('path', 'daemon', 'status_socket'))
+    return { role, path, pathType, daemon }
+  }).config
 }
 
 interface Reading {

@@ -18,7 +18,7 @@ export type Outcome = (typeof OUTCOMES)[TallyProgram][number]
 /** How it stands with the other end. `paused`: by trouble of ours, so that messages wait at the broker. */
 export type LinkState =
   | { readonly state: 'connecting' }
-  | { readonly state: 'connected'; readonly peer?: string }
+  | { readonly state: 'connected'; readonly peer?: string; readonly listens?: true }
   | { readonly state: 'waiting'; readonly why: string; readonly paused: boolean }
 
 /** One message that was dealt with. All of it is outside text. */

@@ -133,6 +133,13 @@ export async function takeRunLock(options: RunLockOptions): Promise<RunLockResul
   }
 }
 
+/** Who holds the lock of a directory now, as far as can be seen without taking it. Throws SsmError `disk`. */
+export async function findLiving(disk: Disk, directory: string): Promise<Holder | undefined> {
+  const holder = await readHolder(disk, `${directory}/lock.holder`)
+  if (holder === undefined || isGone(holder.owner) || disk.lstat(`${directory}/lock`) === undefined) return undefined
+  return { pid: holder.pid, since: holder.since }
+}
+
 async function writeNote(disk: Disk, path: string, now: number): Promise<void> {
   const text = `${JSON.stringify(thisProcess())}\n${new Date(now).toISOString()}\n`
   try {

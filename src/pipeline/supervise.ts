@@ -66,7 +66,9 @@ async function once(deps: SuperviseDeps, stop: AbortSignal, onStored: () => void
   const ending = new AbortController()
   const signal = AbortSignal.any([stop, ending.signal])
   await using subscriber = await deps.transport.openSubscriber(signal)
-  deps.tell?.({ state: 'connected', ...(subscriber.peer === undefined ? {} : { peer: subscriber.peer }) })
+  const { peer, listens } = subscriber
+  const how = listens === true ? ({ listens } as const) : {}
+  deps.tell?.({ state: 'connected', ...(peer === undefined ? {} : { peer }), ...how })
   await deps.receive(subscriber, {
     onStored,
     end: () => {

@@ -51,7 +51,9 @@ export interface Delivery {
  * beyond it the transport stops reading.
  */
 export interface Subscriber extends AsyncDisposable, AsyncIterable<Delivery> {
-  /** What it is connected to, for people. */
+  /** Senders connect to it. */
+  readonly listens?: true
+  /** What it is connected to, or where it listens, for people. */
   readonly peer?: string
 }
 

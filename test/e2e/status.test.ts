@@ -12,7 +12,8 @@ import { badHosts, sealed } from '../kit/bad-messages.js'
 import { startMiniBroker } from '../kit/mini-broker.js'
 import { elementsLeft } from '../kit/records.js'
 import { scratch } from '../kit/scratch.js'
-import { createSite, eventually, freePort, type Site } from '../kit/site.js'
+import { createSite, eventually, freePort, startProgram, type Site } from '../kit/site.js'
+import { ssmctl } from '../kit/ssmctl.js'
 
 const socketOf = (path: string): string => join(path, '.ssm', 'status.sock')
 
@@ -58,6 +59,14 @@ test('a receiver and a sender that stay tell what they did', async (t) => {
   const sent = (await statusOf(site.outgoing))!
   assert.deepEqual([sent.program, sent.pid, sent.counts], ['ssmsend', sender.child.pid, { sent: 5, setAside: 0 }])
   assert.equal(sent.last?.outcome, 'sent')
+  const shown = await ssmctl(['status', '-c', site.receiverCfg])
+  assert.deepEqual([shown.exit, shown.stderr], [0, ''])
+  assert.match(
+    shown.stdout.toString(),
+    /^ssmreceive: running, pid .*\nconnected to .*\n\n.*last hour[^]*stored +5 +5 +5\n/,
+  )
+  const json = await ssmctl(['status', '-c', site.senderCfg, '--json'])
+  assert.equal((JSON.parse(json.stdout.toString()) as { counts: { sent: number } }).counts.sent, 5)
   const ended = [await receiver.stop(), await sender.stop()]
   assert.deepEqual(
     ended.map(({ code }) => code),
@@ -74,11 +83,19 @@ test('a broker that is down, and a killed run: said, and over by itself', async 
   const status = (await statusOf(site.spool))!
   assert.equal(status.health.ok, false)
   assert.match(status.health.words, /not connected: .*ECONNREFUSED|not connected: /)
+  assert.equal((await ssmctl(['status', '-c', site.receiverCfg])).exit, 1)
   await killed.stop('SIGKILL')
+  const gone = await ssmctl(['status', '-c', site.receiverCfg])
+  assert.deepEqual([gone.exit, gone.stderr], [1, ''])
+  assert.match(
+    gone.stdout.toString(),
+    /^ssmreceive: not running \(.*\)\nspools: incoming 0, reject 0, held 0; .* free\n/,
+  )
   assert.equal(existsSync(socketOf(site.spool)), true)
   assert.equal(await statusOf(site.spool), undefined)
   const next = site.startReceiver()
-  await eventually('it answers', () => site.log('ssmreceive').split('Failed to connect').length > 2)
+  const ofNext = (): string => site.log('ssmreceive').split('Starting receiving')[2] ?? ''
+  await eventually('it tries again', () => ofNext().includes('Failed to connect'))
   assert.equal((await statusOf(site.spool))?.pid, next.child.pid)
   assert.equal((await next.stop()).code, 0)
 })
@@ -95,4 +112,22 @@ test('without a place for the socket: one line, and messages go on', async (t) =
   assert.equal((await site.send()).code, 0)
   await eventually('it arrived', () => site.countIncoming() === 1)
   assert.equal((await receiver.stop()).code, 0)
+})
+
+test('ssmctl status --watch repeats until a signal, and a broken file is no obstacle', async (t) => {
+  const site = createSite(scratch(t), await freePort())
+  await new QueueSimple(site.outgoing).add('x\n')
+  // What the operator may not read, and what a status does not need.
+  site.configure({ both: { broker: { host: undefined, username: 'x', password_file: '/no/such/file' } } })
+  const watching = startProgram('ssmctl', ['status', '-c', site.senderCfg, '--watch'])
+  let seen = ''
+  watching.child.stdout?.on('data', (chunk: Buffer) => (seen += chunk.toString()))
+  await eventually('it looked twice', () => seen.split('ssmsend: not running').length === 3)
+  const { code, stderr } = await watching.stop('SIGINT')
+  assert.deepEqual([code, stderr], [1, ''])
+  assert.match(seen, /^ssmsend: not running \(.*\)\nspools: outgoing 1, set aside 0; .*\n\nssmsend: /)
+  assert.equal((await ssmctl(['status', '-c', join(site.dir, 'missing.cfg')])).exit, 78)
+  writeFileSync(join(site.dir, 'bad.cfg'), '[sender]\nprotocol: STOMP\n[messaging]\n')
+  const bad = await ssmctl(['status', '-c', join(site.dir, 'bad.cfg')])
+  assert.match(bad.stderr, /^ssmctl status: The configuration has a problem:\n.*\[messaging\] path: missing/)
 })

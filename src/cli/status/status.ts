@@ -1,5 +1,5 @@
 /** How a running program is: what it counted, what lies in its spools, how fresh its trust is, and whether all is well. */
-import type { ReceiverConfig, SenderConfig } from '../../config/config.js'
+import type { ReceiverConfig, SenderConfig, SenderDaemonConfig } from '../../config/config.js'
 import { messageOf } from '../../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import type { Tally, TallyProgram, TallyView } from '../../observe/tally.js'
@@ -42,8 +42,8 @@ export function receiverVerbs(status: GetStatus): Verbs {
 }
 
 /** Where a program with this configuration can be asked. */
-export function socketPath({ daemon, messaging }: Pick<ReceiverConfig | SenderConfig, 'daemon' | 'messaging'>): string {
-  return daemon.statusSocket ?? `${messaging.path}/${OWN_DIRECTORY}/${SOCKET_NAME}`
+export function socketPath(path: string, { statusSocket }: SenderDaemonConfig): string {
+  return statusSocket ?? `${path}/${OWN_DIRECTORY}/${SOCKET_NAME}`
 }
 
 export function receiverStatus(

@@ -76,9 +76,11 @@ export class Listener implements Subscriber {
     if (signal.aborted) stop()
   }
 
+  readonly listens = true
+
   get peer(): string {
     const { address, port } = boundTo(this.#server)
-    return `senders at ${address}, port ${port}`
+    return `${address}, port ${port}`
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Delivery> {
