@@ -1,7 +1,7 @@
 /**
  * The receiver, built by hand in the order of its life: identity, trust, spools, transport.
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { ReceiverConfig } from '../config/config.js'
 import { createOpen } from '../envelope/open.js'
 import { SsmError } from '../errors.js'
@@ -11,6 +11,7 @@ import { createTally, type Tally } from '../observe/tally.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
 import { CA_DIRECTORY, watch } from '../os/watch.js'
+import { makeSpool } from '../spool/foundation.js'
 import { judgeHeld } from '../pipeline/held.js'
 import { createJudge } from '../pipeline/judge.js'
 import type { Place } from '../pipeline/place.js'
@@ -133,15 +134,16 @@ async function lockPath(
   disk: Disk,
   log: Logger,
 ): Promise<() => Promise<void>> {
-  if (!existsSync(path)) makePath(path)
+  await makePath(disk, path)
   if (!runLock) return () => Promise.resolve()
   return await lockSpool(path, 'ssmreceive is storing into', disk, log)
 }
 
-function makePath(path: string): void {
+async function makePath(disk: Disk, path: string): Promise<void> {
   try {
-    mkdirSync(path, { recursive: true })
+    await makeSpool(disk, path)
   } catch (cause) {
+    if (existsSync(path)) throw cause
     throw new SsmError('configuration', `[messaging] path ${path} cannot be made: create it, owned by this user`, {
       cause,
     })

@@ -1,6 +1,7 @@
 /**
  * Listing directories that others change meanwhile: what has vanished is empty, what is a link is not entered.
  */
+import { dirname } from 'node:path'
 import type { Disk, DirectoryEntry, DiskPath, Stats } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
 import { nextTurn } from '../os/turn.js'
@@ -69,23 +70,29 @@ export async function countElements(disk: Disk, top: string): Promise<number> {
   return count
 }
 
-/** Creates a directory and its missing parents. Throws SsmError `disk`. */
-export function makeDirectories(disk: Disk, path: string): void {
+/**
+ * Creates a directory and its missing parents. Returns those that have a new name in them now, which is durable when they are
+ * fsynced. Throws SsmError `disk`.
+ */
+export function makeDirectories(disk: Disk, path: string): readonly string[] {
+  const changed: string[] = []
   try {
-    makeMissing(disk, path)
+    makeMissing(disk, path, changed)
+    return changed
   } catch (error) {
     throw diskError(error, 'create the directory', path)
   }
 }
 
-function makeMissing(disk: Disk, path: string): void {
+function makeMissing(disk: Disk, path: string, changed: string[]): void {
+  const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0))
   try {
     disk.mkdir(path)
+    changed.push(dirname(path))
   } catch (error) {
     if (isSystem(error, 'EEXIST')) return
-    const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0))
     if (!isSystem(error, 'ENOENT') || parent === '') throw error
-    makeMissing(disk, parent)
-    makeDirectories(disk, path)
+    makeMissing(disk, parent, changed)
+    makeMissing(disk, path, changed)
   }
 }

@@ -15,7 +15,8 @@ import { readRegularFile } from '../os/safe-open.js'
 import type { Claims } from './claims.js'
 import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
-import { lookAt, makeDirectories, visitDirectory } from './listing.js'
+import { createFoundation, type Foundation } from './foundation.js'
+import { lookAt, visitDirectory } from './listing.js'
 import { idOfName, nameOfId } from './message-id.js'
 import type { NameMaker } from './names.js'
 import { createNameMaker } from './names.js'
@@ -55,6 +56,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
   const settling = createSettling(clock)
   const held = new Map<MessageId, Lock>()
   const names = createNameMaker(clock)
+  const foundation = createFoundation({ disk, sync }, top)
   const bytesOfTop = Buffer.from(`${top}/`)
   let opened: Opened | undefined
   const place = (): Opened =>
@@ -123,7 +125,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
 
   return {
     path: top,
-    add: (bytes) => addFile({ disk, sync, names, top }, bytes),
+    add: (bytes) => addFile({ disk, sync, names, top, foundation }, bytes),
     ids,
     claim,
     count: () => countFiles(disk, bytesOfTop),
@@ -242,26 +244,29 @@ interface AddPlace {
   readonly sync: DirectorySync
   readonly names: NameMaker
   readonly top: string
+  readonly foundation: Foundation
 }
 
 /**
  * A producer of another user than the sender's must neither need nor make the sender's `.ssm`: it has a folder of its own then.
  */
-function temporaryFolder(disk: Disk, top: string, user = effectiveUser()): string {
-  makeDirectories(disk, top)
+function temporaryFolder({ disk, top, foundation }: AddPlace, user = effectiveUser()): string {
+  foundation.make(top)
   const owner = (lookAt(disk, `${top}/${OWN_DIRECTORY}`) ?? lookAt(disk, top))?.uid
   if (user === undefined || owner === user) return openOwnDirectory(disk, top, 'temporary')
   return openPrivateDirectory(disk, `${top}/${OWN_DIRECTORY}-${user}`, user)
 }
 
 /** Written where nobody looks, then linked: it appears complete. Throws SsmError `disk`. */
-async function addFile({ disk, sync, names, top }: AddPlace, bytes: Uint8Array): Promise<MessageId> {
-  const { fd, temporary } = createTemporary(disk, temporaryFolder(disk, top), names)
+async function addFile(place: AddPlace, bytes: Uint8Array): Promise<MessageId> {
+  const { disk, sync, names, top, foundation } = place
+  const { fd, temporary } = createTemporary(disk, temporaryFolder(place), names)
   try {
     await writeDurably(disk, fd, bytes)
     const name = linkNew(disk, temporary, top, names)
     discard(disk, temporary)
     await sync.sync(top)
+    await foundation.settle()
     return name
   } catch (error) {
     discard(disk, temporary)

@@ -16,7 +16,8 @@ import { createDirectorySync, writeDurably } from '../os/durable.js'
 import { thisProcess } from '../os/process-identity.js'
 import { createInsertion } from './insertion.js'
 import { createCommits } from './schema-commit.js'
-import { countElements, isRealDirectory, listIntermediate, makeDirectories, visitDirectory } from './listing.js'
+import { createFoundation, type Foundation } from './foundation.js'
+import { countElements, isRealDirectory, listIntermediate, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 import { PackedNames, createNameMaker, isElementName } from './names.js'
 import { upToSpool } from './own-directory.js'
@@ -76,6 +77,7 @@ interface Place {
   readonly sync: DirectorySync
   readonly names: NameMaker
   readonly top: string
+  readonly foundation: Foundation
 }
 
 /** Makes an own, empty directory in `temporary`. */
@@ -87,7 +89,7 @@ async function createStaged(place: Place, pid: number): Promise<string> {
       await disk.createDirectory(`${top}/temporary/${name}`)
       return name
     } catch (error) {
-      if (isSystem(error, 'ENOENT')) openQueue(disk, top)
+      if (isSystem(error, 'ENOENT')) openQueue(place)
       else if (!isSystem(error, 'EEXIST')) throw diskError(error, 'add to', top)
     }
   }
@@ -95,13 +97,20 @@ async function createStaged(place: Place, pid: number): Promise<string> {
 }
 
 /** As all implementations do at the first use. */
-function openQueue(disk: Disk, top: string): void {
+function openQueue({ disk, top, foundation }: Place): void {
   for (const folder of ['temporary', 'obsolete']) {
-    makeDirectories(disk, `${top}/${folder}`)
+    foundation.make(`${top}/${folder}`)
     if (!isRealDirectory(disk, `${top}/${folder}`)) {
       throw new SsmError('disk', `${pathText(`${top}/${folder}`)} is not a real directory: remove the link`)
     }
   }
+}
+
+/** Before the first message: the directories may have been made a moment ago, by a run that was killed. */
+async function openDurably(place: Place): Promise<void> {
+  openQueue(place)
+  const { top, sync, foundation } = place
+  await Promise.all([...upToSpool(top).map((directory) => sync.sync(directory)), foundation.settle()])
 }
 
 /** Files, then the directory that names them; with `alsoName` also the one that names the directory. */
@@ -120,7 +129,7 @@ async function writeStaged(
     // All have ended before anything is removed again: none may write into what is being removed.
     const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
-    const syncs = [sync.sync(directory)]
+    const syncs = [sync.sync(directory), place.foundation.settle()]
     // For a journal: after a crash, a missing name would be taken for a committed one.
     if (alsoName) syncs.push(sync.sync(`${top}/temporary`))
     await Promise.all(syncs)
@@ -130,12 +139,20 @@ async function writeStaged(
   }
 }
 
+function createQueuePlace({
+  path: top,
+  disk,
+  clock,
+  sync = createDirectorySync(disk),
+}: Pick<SchemaQueueOptions<SchemaTypes>, 'path' | 'disk' | 'clock' | 'sync'>): Place {
+  return { disk, sync, top, names: createNameMaker(clock), foundation: createFoundation({ disk, sync }, top) }
+}
+
 /** Nothing is touched before the first call. */
 export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOptions<S>): SchemaQueue<S> {
   const { path: top, disk, clock } = options
   const fields: readonly Field[] = resolveSchema(options.schema)
-  const sync = options.sync ?? createDirectorySync(disk)
-  const place: Place = { disk, sync, top, names: createNameMaker(clock) }
+  const place = createQueuePlace(options)
   const { pid } = thisProcess()
   const mine = new Set<string>()
   const insertion = createInsertion({
@@ -148,15 +165,9 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
   const claims = createSchemaClaims<S>({ ...place, fields, maxSize: options.maxSize })
   let opening: Promise<unknown> | undefined
 
-  /** Once, by whoever comes first: the directories may have been made a moment ago, by a run that was killed. */
-  async function open(): Promise<void> {
-    openQueue(disk, top)
-    await Promise.all(upToSpool(top).map((directory) => sync.sync(directory)))
-  }
-
   async function stageFiles(item: Fields<S>, alsoName: boolean): Promise<string> {
     const files = encodeFields(fields, item)
-    opening ??= open().catch((error: unknown) => {
+    opening ??= openDurably(place).catch((error: unknown) => {
       opening = undefined
       throw error
     })

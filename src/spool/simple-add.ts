@@ -6,7 +6,8 @@ import type { Disk } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
 import { discard, writeDurably } from '../os/durable.js'
-import { isRealDirectory, makeDirectories } from './listing.js'
+import { createFoundation, type Foundation } from './foundation.js'
+import { isRealDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
 
 /** Attempts until a name is free and the directory stays: each failure needs somebody else's purge or add just then. */
@@ -27,7 +28,7 @@ interface Temporary {
 }
 
 /** Creates `.tmp`, and the intermediate directory when it is missing, as often as others purge it meanwhile. */
-function createTemporary(place: AddPlace): Temporary {
+function createTemporary(place: AddPlace, foundation: Foundation): Temporary {
   const { disk, names, top } = place
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const directory = names.intermediate()
@@ -38,7 +39,7 @@ function createTemporary(place: AddPlace): Temporary {
     } catch (error) {
       if (isSystem(error, 'EEXIST')) continue
       if (!isSystem(error, 'ENOENT')) throw diskError(error, 'write', path)
-      makeDirectories(disk, `${top}/${directory}`)
+      foundation.make(`${top}/${directory}`)
     }
   }
   throw new SsmError('disk', `cannot add to ${pathText(top)}: its directories vanish as fast as they are made`)
@@ -62,9 +63,10 @@ function linkFinal(place: AddPlace, temporary: Temporary): string {
 /** Returns the function that adds. It remembers which directory entry of the top it has made durable. */
 export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<string> {
   const { disk, sync, top } = place
+  const foundation = createFoundation(place, top)
   let durable = ''
   return async (bytes) => {
-    const temporary = createTemporary(place)
+    const temporary = createTemporary(place, foundation)
     const directory = `${top}/${temporary.directory}`
     let name: string
     try {
@@ -85,6 +87,7 @@ export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<strin
       await sync.sync(top)
       durable = temporary.directory
     }
+    await foundation.settle()
     return `${temporary.directory}/${name}`
   }
 }

@@ -5,6 +5,7 @@
  * - The content of a file is what its last fsync saw. What was written later is lost, or there.
  * - A name that was made, moved or removed is durable once its directory was fsynced; a move is one transaction, durable
  *   with either directory. Before that it has happened, or not.
+ * - What was linked or moved to a durable name was made, whether the name it was made under is durable or not.
  * - What lies in a directory that is not there is not there.
  */
 import { lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, linkSync } from 'node:fs'
@@ -127,7 +128,8 @@ class Recorder {
   }
 
   #moved(operation: 'link' | 'rename', path: string, to: string, at: number): void {
-    this.changes.push({ at, operation, path, to })
+    const own = this.#files.get(path)
+    this.changes.push({ at, operation, path, to, ...(own === undefined ? {} : { file: own }) })
     for (const [name, file] of [...this.#files]) {
       if (name !== path && !name.startsWith(`${path}/`)) continue
       this.#files.set(to + name.slice(path.length), file)
@@ -154,7 +156,8 @@ function restore(recorder: Recorder, at: number, chance: Chance): number {
   let dropped = 0
   for (const change of recorder.changes) {
     if (change.at >= at) break
-    if ((isDurable(recorder, change, at) || chance()) && apply(tree, change)) continue
+    const durable = isDurable(recorder, change, at)
+    if ((durable || chance()) && apply(tree, change, durable)) continue
     dropped += 1
   }
   unwatched(() => {
@@ -164,17 +167,22 @@ function restore(recorder: Recorder, at: number, chance: Chance): number {
   return dropped
 }
 
-function isDurable({ syncs }: Recorder, change: NameChange, at: number): boolean {
-  const directories = [dirname(change.path), ...(change.to === undefined ? [] : [dirname(change.to)])]
-  return syncs.some((sync) => sync.at > change.at && sync.at < at && directories.includes(sync.path))
+function isDurable(recorder: Recorder, change: NameChange, at: number): boolean {
+  const { operation, path, to } = change
+  const directories = [dirname(path), ...(to === undefined ? [] : [dirname(to)])]
+  if (recorder.syncs.some((sync) => sync.at > change.at && sync.at < at && directories.includes(sync.path))) return true
+  if (operation !== 'mkdir') return false
+  const next = recorder.changes.find((later) => later.at > change.at && later.path === path)
+  return next?.operation === 'rename' && next.at < at && isDurable(recorder, next, at)
 }
 
 /** False: it cannot have happened, for what it needs is not there. */
-function apply(tree: Tree, { operation, path, to, file }: NameChange): boolean {
+function apply(tree: Tree, { operation, path, to, file }: NameChange, durable: boolean): boolean {
   const target = to ?? path
   if (tree.get(dirname(target)) !== null) return false
   if (operation === 'mkdir') tree.set(path, null)
   else if (operation === 'open') tree.set(path, file!)
+  else if (operation === 'link' && durable && file !== undefined) tree.set(target, file)
   else if (!tree.has(path)) return false
   else if (operation === 'link') tree.set(target, tree.get(path)!)
   else {
