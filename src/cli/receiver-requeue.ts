@@ -2,7 +2,7 @@
  * Judging what lies in reject or held again, at an operator's word: by the receiver that runs, or by `ssmctl` that has its
  * lock. Names are those that `ssmctl spool list` prints for the receiver's path.
  */
-import { SsmError, isSsmError } from '../errors.js'
+import { SsmError, isSsmError, messageOf } from '../errors.js'
 import type { Disk } from '../os/disk.js'
 import { readRegularFile } from '../os/safe-open.js'
 import { judgeHeldOne, type HeldDeps } from '../pipeline/held.js'
@@ -10,10 +10,18 @@ import type { Placed } from '../pipeline/place.js'
 import { requeue, type Requeued } from '../pipeline/requeue.js'
 import { parseElementPath } from '../spool/names.js'
 import type { ReceiverSpools } from './receiver-spools.js'
+import type { Verb } from './status/verbs.js'
 
 /** What became of one. Of the held ones: `rejected`, `dropped` (banned), or `held` still. */
 export type RequeueAnswer =
-  Requeued | { readonly outcome: 'rejected'; readonly name: string } | { readonly outcome: 'dropped' | 'held' }
+  | Requeued
+  | { readonly outcome: 'rejected'; readonly name: string }
+  | { readonly outcome: 'dropped' | 'held' }
+  /** Trouble of ours: it stays, and so will the others. */
+  | { readonly outcome: 'failed'; readonly detail: string }
+
+/** So many are judged at a time: they share their fsyncs. */
+export const REQUEUED_TOGETHER = 16
 
 /** As for the incoming message. */
 const BODY_LIMIT = 256 * 1024 * 1024
@@ -61,4 +69,41 @@ async function readBody(disk: Disk, path: string): Promise<Uint8Array | undefine
     if (isSsmError(error, 'element-damaged')) return undefined
     throw error
   }
+}
+
+/** Each one's answer, in order. Never throws: what is trouble of ours is said of the one it came with. */
+export function requeueAll(
+  one: (id: string) => Promise<RequeueAnswer>,
+  ids: readonly string[],
+): Promise<RequeueAnswer[]> {
+  const failed = (error: unknown): RequeueAnswer => ({ outcome: 'failed', detail: messageOf(error) })
+  return Promise.all(ids.map((id) => one(id).catch(failed)))
+}
+
+/** The verb of the status socket: `{"ids":[…],"reload":true}`, answered with a list of answers. */
+export function requeueVerb(receiver: { requeue(id: string): Promise<RequeueAnswer>; reload(): Promise<void> }): Verb {
+  return async ({ ids, reload }) => {
+    if (!isIds(ids)) throw new SsmError('usage', `"ids" is a list of at most ${REQUEUED_TOGETHER} names`)
+    // Whoever asks has just added a DN: it counts now.
+    if (reload === true) await receiver.reload()
+    return await requeueAll((id) => receiver.requeue(id), ids)
+  }
+}
+
+function isIds(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= REQUEUED_TOGETHER && value.every((each) => typeof each === 'string')
+}
+
+const OUTCOMES: Readonly<Record<RequeueAnswer['outcome'], true>> = {
+  ...{ stored: true, refused: true, foreign: true, damaged: true, locked: true },
+  ...{ rejected: true, dropped: true, held: true, failed: true },
+}
+
+/** What came over the socket. Throws SsmError `unreachable`. */
+export function parseAnswers(value: unknown, count: number): readonly RequeueAnswer[] {
+  const isAnswer = (each: unknown): each is RequeueAnswer =>
+    // The rest of its fields are those that the same program writes.
+    typeof each === 'object' && each !== null && 'outcome' in each && Object.hasOwn(OUTCOMES, String(each.outcome))
+  if (Array.isArray(value) && value.length === count && value.every(isAnswer)) return value
+  throw new SsmError('unreachable', 'the receiver that runs answers otherwise than this version of ssmctl expects')
 }

@@ -1,7 +1,8 @@
 /**
  * `ssmctl spool requeue`: rejected messages judged again, with what is trusted today, after a DN or a CA was added.
  *
- * One process at a time stores into a receiver's path: with its lock we are that one.
+ * One process at a time stores into a receiver's path: the receiver that runs is asked over its status socket; with its
+ * lock we are that one.
  */
 import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -13,10 +14,12 @@ import { createLog } from '../observe/create-log.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
-import type { RequeueAnswer } from './receiver-requeue.js'
+import { REQUEUED_TOGETHER, parseAnswers, requeueAll, type RequeueAnswer } from './receiver-requeue.js'
 import { createMissing, parseFilter, select, withFilters, type FilterFlags } from './spool-filter.js'
 import { viewSpool } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
+import { askRunning } from './status/ask.js'
+import { socketPath } from './status/status.js'
 
 interface RequeueFlags extends FilterFlags {
   readonly config: string
@@ -48,23 +51,19 @@ async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags,
   let exit = missing.exit()
   if (chosen.length === 0) return exit
   await withReceiver(config, resolve(cwd, flags.dn_file), ctl, async (ask) => {
-    for (let from = 0; from < chosen.length; from += TOGETHER) {
-      const some = chosen.slice(from, from + TOGETHER)
-      // What was done is told, whatever became of its neighbours.
-      const settled = await Promise.allSettled(some.map(ask))
-      for (const [at, each] of settled.entries()) {
-        if (each.status === 'rejected') continue
-        if (each.value.outcome !== 'stored') exit = 1
-        await ctl.out.write(`${flags.json === true ? asJson(some[at], each.value) : asLine(some[at], each.value)}\n`)
+    for (let from = 0; from < chosen.length; from += REQUEUED_TOGETHER) {
+      const some = chosen.slice(from, from + REQUEUED_TOGETHER)
+      const answers = await ask(some)
+      for (const [at, answer] of answers.entries()) {
+        if (answer.outcome !== 'stored') exit = 1
+        await ctl.out.write(`${flags.json === true ? asJson(some[at], answer) : asLine(some[at], answer)}\n`)
       }
-      for (const each of settled) if (each.status === 'rejected') throw each.reason
+      const failed = answers.find(({ outcome }) => outcome === 'failed')
+      if (failed?.outcome === 'failed') throw new SsmError('disk', `not gone on with: ${failed.detail}`)
     }
   })
   return exit
 }
-
-/** So many are judged at a time: they share their fsyncs. */
-const TOGETHER = 16
 
 /** A wrong pair of directory and configuration would judge the messages of one receiver by the trust of another. */
 function assertPath(dir: string, { messaging: { path } }: ReceiverConfig, file: string): void {
@@ -98,10 +97,30 @@ async function choose(
   return chosen
 }
 
-type Ask = (id: string) => Promise<RequeueAnswer>
+type Ask = (ids: readonly string[]) => Promise<readonly RequeueAnswer[]>
 
-/** Works as the receiver of this path. Throws SsmError `locked` while one runs. */
+/** Asks the receiver that runs; without one, works as the receiver of this path. Throws SsmError `locked`. */
 async function withReceiver(
+  config: ReceiverConfig,
+  dnFile: string,
+  ctl: Ctl,
+  work: (ask: Ask) => Promise<void>,
+): Promise<void> {
+  const socket = socketPath(config.messaging.path, config.daemon)
+  // The DN that was added counts from now on; and is there somebody to ask?
+  const reloaded = await askRunning(socket, { verb: 'requeue', ids: [], reload: true })
+  if (reloaded === undefined) {
+    await asReceiver(config, dnFile, ctl, work)
+    return
+  }
+  await work(async (ids) => {
+    const answer = await askRunning(socket, { verb: 'requeue', ids })
+    if (answer === undefined) throw new SsmError('unreachable', 'the receiver has ended: the same command goes on')
+    return parseAnswers(answer, ids.length)
+  })
+}
+
+async function asReceiver(
   config: ReceiverConfig,
   dnFile: string,
   ctl: Ctl,
@@ -119,10 +138,11 @@ async function withReceiver(
   try {
     await using receiver = await wireReceiver(config, dnFile, log, ctl.program)
     await receiver.ready()
-    await work((id) => receiver.requeue(id))
+    await work((ids) => requeueAll((id) => receiver.requeue(id), ids))
   } catch (error) {
     if (!isSsmError(error, 'locked')) throw error
-    throw new SsmError('locked', `${error.message} Stop it for this, and start it again then.`, { cause: error })
+    const words = `${error.message} It has no status socket to be asked at: stop it for this, and start it again then.`
+    throw new SsmError('locked', words, { cause: error })
   } finally {
     log.close()
   }
@@ -151,6 +171,8 @@ function wordsOf(answer: RequeueAnswer): Words {
       return { said: 'dropped', more: 'its signer is banned' }
     case 'held':
       return { said: 'stays held' }
+    case 'failed':
+      return { said: 'failed', more: answer.detail }
   }
 }
 

@@ -91,7 +91,7 @@ async function serve(
   const status = receiverStatus(receiver, config, program)
   await using _socket = await openStatusSocket({
     path: socketPath(config.messaging.path, config.daemon),
-    verbs: receiverVerbs(status),
+    verbs: receiverVerbs(status, receiver),
     program,
     log: top,
   })

@@ -74,17 +74,27 @@ test('accepted once a DN was added; what a loader wrote and what is forged stays
   assert.match(site.log('ssmreceive'), /INFO - Judging message reject\/[0-9a-f/]+ again\.\n.*Valid signer: /u)
 })
 
-test('while the receiver runs, and its lock is held, nothing is done', async (t) => {
+test('while the receiver runs it is asked, with the list of DNs as it is now', async (t) => {
   const { site, receiver, requeue } = await createScene(t)
+  const [first] = lines(await ssmctl(['spool', 'list', site.spool]))
+  const one = await requeue(first![0]!.slice('reject/'.length))
+  assert.deepEqual([one.exit, lines(one).map(([id, words]) => [id, words])], [0, [[first![0], 'accepted']]])
+  const rest = await requeue('--json', '--reason', 'not-listed')
+  const outcomes = rest.stdout.toString().trim().split('\n').map((line) => JSON.parse(line) as { outcome: string; again: boolean }) // prettier-ignore
+  assert.deepEqual(outcomes.map(({ outcome, again }) => [outcome, again]), [['stored', false], ['stored', false]]) // prettier-ignore
+  assert.deepEqual([rest.exit, site.countIncoming(), site.reject().length], [0, 3, 0])
+  assert.equal((await receiver.stop()).code, 0)
+  assert.equal(site.log('ssmreceive').match(/Starting receiving/gu)?.length, 1)
+})
+
+test('a receiver that cannot be asked keeps its lock: nothing is done', async (t) => {
+  const { site, receiver, requeue } = await createScene(t, { daemon: { status_socket: '/dev/null/s' } })
   const run = await requeue()
   assert.deepEqual([run.exit, run.stdout.toString()], [75, ''])
-  assert.match(run.stderr, /Another ssmreceive is storing into .*\(pid \d+ since .*\)\. Stop it/u)
+  assert.match(run.stderr, /Another ssmreceive is storing into .*\(pid \d+ since .*\)\. It has no status socket/u)
   assert.equal(site.reject().length, 3)
   await receiver.stop()
-  const again = await requeue('--json')
-  const outcomes = again.stdout.toString().trim().split('\n').map((line) => JSON.parse(line) as { outcome: string; again: boolean }) // prettier-ignore
-  assert.deepEqual(outcomes.map(({ outcome, again: known }) => [outcome, known]), [['stored', false], ['stored', false], ['stored', false]]) // prettier-ignore
-  assert.equal(again.exit, 0)
+  assert.equal((await requeue()).exit, 0)
 })
 
 test('refusals: another path, ids of incoming, no lock to rely on', async (t) => {

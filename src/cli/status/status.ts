@@ -8,6 +8,7 @@ import { createDisk } from '../../os/disk.js'
 import { receiverFigures, senderFigures, type ReceiverFigures, type SenderFigures } from '../../spool/figures.js'
 import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 import type { Program } from '../program.js'
+import { requeueVerb } from '../receiver-requeue.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { VERSION } from '../version.js'
 import type { Receiver } from '../wire-receiver.js'
@@ -37,8 +38,8 @@ export interface Health {
 export type GetStatus = () => Promise<Status>
 
 /** The verbs of a receiver. */
-export function receiverVerbs(status: GetStatus): Verbs {
-  return { status: () => status() }
+export function receiverVerbs(status: GetStatus, receiver: Pick<Receiver, 'requeue' | 'reload'>): Verbs {
+  return { status: () => status(), requeue: requeueVerb(receiver) }
 }
 
 /** Where a program with this configuration can be asked. */
