@@ -2,6 +2,7 @@
  * Base64 as MIME carries it (RFC 2045 section 6.8): lines of 64 columns out, any white space in, nothing else tolerated.
  */
 import { SsmError } from '../errors.js'
+import { eachPiece, PIECE } from './breath.js'
 
 /** Octets of one line of 64 columns. */
 const LINE_OCTETS = 48
@@ -49,8 +50,30 @@ export function encodeBase64Lines(bytes: Buffer): Buffer {
  * four characters make three octets, always.
  */
 export function decodeBase64(text: Buffer, what: string): Buffer {
-  const compact = withoutBlanks(text.toString('latin1'))
-  const padding = compact.endsWith('==') ? 2 : compact.endsWith('=') ? 1 : 0
+  return lastOctets(withoutBlanks(text.toString('latin1')), what)
+}
+
+/** The same, large texts in pieces: an encrypted message of 10 MB held up the event loop for 25 ms. */
+export async function decodeBase64InPieces(text: Buffer, what: string): Promise<Buffer> {
+  if (text.length <= PIECE) return decodeBase64(text, what)
+  const done: Buffer[] = []
+  let rest = ''
+  await eachPiece(text.length, (start, end) => {
+    const compact = rest + withoutBlanks(text.toString('latin1', start, end))
+    // Whole groups, but the last one: it may be the end, where padding belongs.
+    const whole = Math.max(compact.length - 1, 0) & ~3
+    done.push(octetsOf(compact.slice(0, whole), 0, what))
+    rest = compact.slice(whole)
+  })
+  done.push(lastOctets(rest, what))
+  return Buffer.concat(done)
+}
+
+function lastOctets(compact: string, what: string): Buffer {
+  return octetsOf(compact, compact.endsWith('==') ? 2 : compact.endsWith('=') ? 1 : 0, what)
+}
+
+function octetsOf(compact: string, padding: number, what: string): Buffer {
   const octets = Buffer.from(compact, 'base64')
   const whole = compact.length % 4 === 0 && octets.length === (compact.length / 4) * 3 - padding
   // The decoder also knows the alphabet of RFC 4648 section 5, which MIME does not have.

@@ -2,7 +2,7 @@
  * Large messages in pieces: between them everything else of the program has its turn (heart-beats, other messages).
  */
 import { createHash, hash } from 'node:crypto'
-import { writeCrlf } from './text.js'
+import { CR, fromCrlf, writeCrlf, writeLf } from './text.js'
 
 /** Octets that are worked on at a stretch. SHA-256 and AES take 1 to 5 ms for a MiB. */
 export const PIECE = 1024 * 1024
@@ -19,14 +19,21 @@ export async function breatheAfter({ length }: { readonly length: number }): Pro
   if (length > PIECE) await breathe()
 }
 
+/** Does something to so many octets, a piece after the other; between them others have their turn. */
+export async function eachPiece(length: number, work: (start: number, end: number) => void): Promise<void> {
+  for (let at = 0; at < length; at += PIECE) {
+    if (at > 0) await breathe()
+    work(at, Math.min(at + PIECE, length))
+  }
+}
+
 /** The digest of bytes. */
 export async function digestInPieces(name: string, bytes: Buffer): Promise<Buffer> {
   if (bytes.length <= PIECE) return hash(name, bytes, 'buffer')
   const digest = createHash(name)
-  for (let at = 0; at < bytes.length; at += PIECE) {
-    if (at > 0) await breathe()
-    digest.update(bytes.subarray(at, at + PIECE))
-  }
+  await eachPiece(bytes.length, (start, end) => {
+    digest.update(bytes.subarray(start, end))
+  })
   return digest.digest()
 }
 
@@ -54,4 +61,16 @@ export async function digestCanonical(name: string, texts: readonly Buffer[]): P
     }
   }
   return digest.digest()
+}
+
+/** `fromCrlf`, large texts in pieces. */
+export async function fromCrlfInPieces(bytes: Buffer): Promise<Buffer> {
+  if (bytes.length <= PIECE) return fromCrlf(bytes)
+  if (!bytes.includes(CR)) return bytes
+  const target = Buffer.allocUnsafe(bytes.length)
+  let offset = 0
+  await eachPiece(bytes.length, (start, end) => {
+    offset = writeLf(bytes, start, end, target, offset)
+  })
+  return offset === bytes.length ? bytes : target.subarray(0, offset)
 }

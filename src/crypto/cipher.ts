@@ -4,7 +4,7 @@
  * Large contents are worked on in pieces with a breath between them: nothing else of the program stands still for long.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { breathe, PIECE } from './breath.js'
+import { eachPiece } from './breath.js'
 import type { Algorithm } from './cms.js'
 import { DerReader, malformed, smallInteger, TAG } from './der.js'
 import { integer, octetString, oid, sequence } from './der-write.js'
@@ -104,10 +104,9 @@ interface Pieces {
 
 async function inPieces(bytes: Buffer, cipher: Pieces): Promise<Buffer> {
   const done: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += PIECE) {
-    if (at > 0) await breathe()
-    done.push(cipher.update(bytes.subarray(at, at + PIECE)))
-  }
+  await eachPiece(bytes.length, (start, end) => {
+    done.push(cipher.update(bytes.subarray(start, end)))
+  })
   done.push(cipher.final())
   return Buffer.concat(done)
 }

@@ -3,6 +3,7 @@
  * are `=0A`, the only line ends are soft ones. Read strictly: what is neither printable nor a correct escape is refused.
  */
 import { SsmError } from '../errors.js'
+import { eachPiece } from './breath.js'
 
 const CR = 0x0d
 const LF = 0x0a
@@ -90,11 +91,39 @@ function isSlashOfType(bytes: Uint8Array, at: number): boolean {
  * Throws SsmError `malformed`.
  */
 export function decodeQuotedPrintable(text: Uint8Array, what: string): Buffer {
-  const target = Buffer.allocUnsafe(text.length)
-  let offset = 0
+  const decoding = beginDecoding(text, what)
+  decodeUpTo(decoding, text.length)
+  return decoding.target.subarray(0, decoding.solid)
+}
+
+/** The same, large texts in pieces: 20 MB of it held up the event loop for 85 ms. */
+export async function decodeQuotedPrintableInPieces(text: Uint8Array, what: string): Promise<Buffer> {
+  const decoding = beginDecoding(text, what)
+  await eachPiece(text.length, (_start, end) => {
+    decodeUpTo(decoding, end)
+  })
+  return decoding.target.subarray(0, decoding.solid)
+}
+
+interface Decoding {
+  readonly text: Uint8Array
+  readonly what: string
+  readonly target: Buffer
+  at: number
+  offset: number
   /** Behind the last octet of the current line that is not a blank written as itself. */
-  let solid = 0
-  for (let at = 0; at < text.length; at++) {
+  solid: number
+}
+
+function beginDecoding(text: Uint8Array, what: string): Decoding {
+  return { text, what, target: Buffer.allocUnsafe(text.length), at: 0, offset: 0, solid: 0 }
+}
+
+/** What begins before `end` is decoded, also where it reaches beyond. */
+function decodeUpTo(decoding: Decoding, end: number): void {
+  const { text, what, target } = decoding
+  let { at, offset, solid } = decoding
+  for (; at < end; at++) {
     const octet = text[at] ?? 0
     if (octet === LF || (octet === CR && text[at + 1] === LF)) {
       if (octet === CR) at++
@@ -118,7 +147,7 @@ export function decodeQuotedPrintable(text: Uint8Array, what: string): Buffer {
       throw new SsmError('malformed', `${what} is not quoted-printable at offset ${at}`)
     }
   }
-  return target.subarray(0, solid)
+  Object.assign(decoding, { at, offset, solid })
 }
 
 /** The offset behind `blanks LF` or `blanks CRLF` or `blanks END` at `from`, or undefined when that is not there. */

@@ -3,7 +3,8 @@
  * around them. What kind a message is, the outer header decides alone, never words in the body.
  */
 import { isSsmError, SsmError } from '../errors.js'
-import { base64LinesLength, decodeBase64, writeBase64Lines } from './base64.js'
+import { base64LinesLength, decodeBase64InPieces, writeBase64Lines } from './base64.js'
+import { fromCrlfInPieces } from './breath.js'
 import {
   contentTypeOf,
   looksLikeHeader,
@@ -13,8 +14,7 @@ import {
   type ContentType,
   type Entity,
 } from './mime.js'
-import { decodeQuotedPrintable } from './quoted-printable.js'
-import { fromCrlf } from './text.js'
+import { decodeQuotedPrintableInPieces } from './quoted-printable.js'
 
 /** What a CMS structure is said to be by its `smime-type`. */
 export type CmsKind = 'signed' | 'encrypted'
@@ -38,17 +38,17 @@ const SMIME_TYPES: ReadonlyMap<string, CmsKind> = new Map([
   ['authenveloped-data', 'encrypted'],
 ])
 
-/** Takes a message apart. Throws SsmError `malformed` or `limit`. */
-export function parseSmime(wire: Buffer): Smime {
+/** Takes a message apart, a large one with turns for others. Throws SsmError `malformed` or `limit`. */
+export async function parseSmime(wire: Buffer): Promise<Smime> {
   if (!looksLikeHeader(wire)) return { kind: 'other', detail: 'it does not begin with a MIME header' }
   const entity = parseEntity(wire, WHAT)
   const content = contentTypeOf(entity, WHAT)
-  if (content.type === 'multipart/signed') return parseDetached(entity, content)
-  if (OPAQUE_TYPES.has(content.type)) return parseOpaque(entity, content)
+  if (content.type === 'multipart/signed') return await parseDetached(entity, content)
+  if (OPAQUE_TYPES.has(content.type)) return await parseOpaque(entity, content)
   return { kind: 'other', detail: `its Content-Type is ${content.type}` }
 }
 
-function parseDetached(entity: Entity, { parameters }: ContentType): Smime {
+async function parseDetached(entity: Entity, { parameters }: ContentType): Promise<Smime> {
   const protocol = parameters.get('protocol')?.toLowerCase()
   if (protocol !== undefined && !SIGNATURE_TYPES.has(protocol)) {
     return { kind: 'other', detail: `it is signed with protocol ${protocol}` }
@@ -65,22 +65,22 @@ function parseDetached(entity: Entity, { parameters }: ContentType): Smime {
   const part = parseEntity(signature, what)
   const { type } = contentTypeOf(part, what)
   if (!SIGNATURE_TYPES.has(type)) throw new SsmError('malformed', `${what} has the Content-Type ${type}`)
-  return { kind: 'detached', content, cms: cmsOf(part, what), epilogue }
+  return { kind: 'detached', content, cms: await cmsOf(part, what), epilogue }
 }
 
-function parseOpaque(entity: Entity, { parameters }: ContentType): Smime {
+async function parseOpaque(entity: Entity, { parameters }: ContentType): Promise<Smime> {
   const smimeType = parameters.get('smime-type')?.toLowerCase()
   const declared = smimeType === undefined ? undefined : SMIME_TYPES.get(smimeType)
   if (smimeType !== undefined && declared === undefined)
     return { kind: 'other', detail: `its smime-type is ${smimeType}` }
-  if (declared === 'encrypted') return { kind: 'opaque', cms: envelopeOf(entity), declared }
-  return { kind: 'opaque', cms: cmsOf(entity, WHAT), ...(declared === undefined ? {} : { declared }) }
+  if (declared === 'encrypted') return { kind: 'opaque', cms: await envelopeOf(entity), declared }
+  return { kind: 'opaque', cms: await cmsOf(entity, WHAT), ...(declared === undefined ? {} : { declared }) }
 }
 
 /** An envelope that is damaged already here is empty: whoever decrypts has one answer for all that does not open. */
-function envelopeOf(entity: Entity): Buffer {
+async function envelopeOf(entity: Entity): Promise<Buffer> {
   try {
-    return cmsOf(entity, WHAT)
+    return await cmsOf(entity, WHAT)
   } catch (error) {
     if (isSsmError(error, 'malformed', 'limit')) return Buffer.alloc(0)
     throw error
@@ -88,9 +88,9 @@ function envelopeOf(entity: Entity): Buffer {
 }
 
 /** The octets of a CMS part. Without a transfer encoding it is taken for base64, as openssl does: DER is not 7bit text. */
-function cmsOf(entity: Entity, what: string): Buffer {
+async function cmsOf(entity: Entity, what: string): Promise<Buffer> {
   const encoding = transferEncodingOf(entity, what) ?? 'base64'
-  if (encoding === 'base64') return decodeBase64(entity.body, what)
+  if (encoding === 'base64') return await decodeBase64InPieces(entity.body, what)
   if (encoding === 'binary') return entity.body
   throw new SsmError('malformed', `${what} has the transfer encoding ${encoding} around a CMS structure`)
 }
@@ -106,12 +106,12 @@ function assertIdentityEncoding(entity: Entity, what: string): void {
 const IDENTITY_ENCODINGS: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary'])
 
 /** How a transfer encoding is undone. `binary` means the octets as they are; text without an encoding ends lines by LF. */
-const DECODERS: ReadonlyMap<string, (body: Buffer, what: string) => Buffer> = new Map([
-  ['7bit', fromCrlf],
-  ['8bit', fromCrlf],
-  ['binary', (body: Buffer) => body],
-  ['quoted-printable', decodeQuotedPrintable],
-  ['base64', decodeBase64],
+const DECODERS: ReadonlyMap<string, (body: Buffer, what: string) => Promise<Buffer>> = new Map([
+  ['7bit', fromCrlfInPieces],
+  ['8bit', fromCrlfInPieces],
+  ['binary', (body: Buffer) => Promise.resolve(body)],
+  ['quoted-printable', decodeQuotedPrintableInPieces],
+  ['base64', decodeBase64InPieces],
 ])
 
 /**
@@ -119,10 +119,10 @@ const DECODERS: ReadonlyMap<string, (body: Buffer, what: string) => Buffer> = ne
  * What has no MIME header (`openssl smime -sign` without `-text` signs the bare text) is content as a whole: header
  * fields are only taken for a header when they say something about MIME, because records look like header fields.
  */
-export function contentOf(signed: Buffer): Buffer {
+export async function contentOf(signed: Buffer): Promise<Buffer> {
   const what = 'the content part'
   const entity = mimeEntity(signed, what)
-  if (entity === undefined) return fromCrlf(signed)
+  if (entity === undefined) return await fromCrlfInPieces(signed)
   const { type } = contentTypeOf(entity, what)
   if (/^(?:multipart|message)\//.test(type) || OPAQUE_TYPES.has(type)) {
     throw new SsmError('malformed', `${what} is ${type}: only one text is read`)
@@ -130,7 +130,7 @@ export function contentOf(signed: Buffer): Buffer {
   const encoding = transferEncodingOf(entity, what) ?? '7bit'
   const decode = DECODERS.get(encoding)
   if (decode === undefined) throw new SsmError('malformed', `${what} has the unknown transfer encoding ${encoding}`)
-  return decode(entity.body, what)
+  return await decode(entity.body, what)
 }
 
 function mimeEntity(signed: Buffer, what: string): Entity | undefined {

@@ -7,7 +7,7 @@
  * a string, and 100 us line by line with indexOf and copy.
  */
 
-const CR = 0x0d
+export const CR = 0x0d
 const LF = 0x0a
 const TAB = 0x09
 
@@ -94,11 +94,19 @@ export function fromCrlf(bytes: Buffer): Buffer {
   if (!bytes.includes(CR)) return bytes
   const { length } = bytes
   const target = Buffer.allocUnsafe(length)
+  const end = writeLf(bytes, 0, length, target, 0)
+  return end === length ? bytes : target.subarray(0, end)
+}
+
+/**
+ * The same for the octets between two places (what lies behind them counts: an LF there belongs to a CR here), into `target`, which
+ * has room for as many. Returns the offset behind what was written.
+ */
+export function writeLf(bytes: Buffer, start: number, end: number, target: Buffer, offset: number): number {
   const from = wordsOf(bytes)
   const to = wordsOf(target)
-  let offset = 0
-  for (let at = 0; at < length; at++) {
-    if (at + 4 <= length) {
+  for (let at = start; at < end; at++) {
+    if (at + 4 <= end) {
       const word = from.getInt32(at, true)
       if (!hasZero(word ^ 0x0d0d0d0d)) {
         to.setInt32(offset, word, true)
@@ -110,7 +118,7 @@ export function fromCrlf(bytes: Buffer): Buffer {
     const octet = bytes[at] ?? 0
     if (octet !== CR || bytes[at + 1] !== LF) target[offset++] = octet
   }
-  return offset === length ? bytes : target.subarray(0, offset)
+  return offset
 }
 
 function count(bytes: Buffer, octet: number): number {

@@ -181,7 +181,7 @@ async function judgeContent(
   settings: OpenSettings,
 ): Promise<Opened> {
   await breatheAfter(message.content)
-  const body = refusing(() => contentOf(message.content))
+  const body = await refusingLater(() => contentOf(message.content))
   if (isRefusal(body)) return no(body.refused, body.detail, certificate)
   if (body.length === 0) return no('empty', 'the message has no content', certificate)
   if (!settings.binary && !isUtf8(body)) {

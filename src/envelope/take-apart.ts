@@ -48,8 +48,8 @@ export interface DecryptionSettings {
 
 /** Takes a message apart, decrypting it when its outer header says that it is encrypted. */
 export async function takeApart(wire: Buffer, settings: DecryptionSettings): Promise<SignedMessage | Refusal> {
-  const outer = refusing(() => {
-    const smime = parseSmime(wire)
+  const outer = await refusingLater(async () => {
+    const smime = await parseSmime(wire)
     if (smime.kind === 'other') {
       return { refused: 'not-smime' as const, detail: `not an S/MIME signed message: ${smime.detail}` }
     }
@@ -61,13 +61,13 @@ export async function takeApart(wire: Buffer, settings: DecryptionSettings): Pro
   const decrypted = await decryptCms(outer.encrypted, settings)
   if (isRefusal(decrypted)) return decrypted
   await breatheAfter(wire)
-  return innerMessage(decrypted)
+  return await innerMessage(decrypted)
 }
 
 /** The text inside an encrypted message. */
 export async function decryptText(wire: Buffer, settings: DecryptionSettings): Promise<Buffer | Refusal> {
-  const outer = refusing(() => {
-    const smime = parseSmime(wire)
+  const outer = await refusingLater(async () => {
+    const smime = await parseSmime(wire)
     if (smime.kind !== 'other' && kindOf(smime) === 'encrypted') return smime
     return { refused: 'not-smime' as const, detail: 'not an encrypted S/MIME message' }
   })
@@ -138,9 +138,9 @@ async function decryptCms(cms: Buffer, { pairs, allow3des }: DecryptionSettings)
  * The signed message inside. Padding is judged only after the text was parsed like any other, and behind the text there
  * may be nothing but blanks: otherwise appended blocks would tell by the verdict whether their padding is right.
  */
-function innerMessage({ plain, intact }: Decrypted): SignedMessage | Refusal {
-  const inner = refusing(() => {
-    const smime = parseSmime(plain)
+async function innerMessage({ plain, intact }: Decrypted): Promise<SignedMessage | Refusal> {
+  const inner = await refusingLater(async () => {
+    const smime = await parseSmime(plain)
     if (smime.kind === 'other' || kindOf(smime) !== 'signed') return UNDECRYPTABLE
     if (smime.kind === 'detached' && !isBlank(smime.epilogue)) return UNDECRYPTABLE
     return signedMessage(smime)

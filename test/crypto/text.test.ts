@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createHash } from 'node:crypto'
-import { digestCanonical } from '../../src/crypto/breath.js'
-import { decodeBase64, encodeBase64Lines } from '../../src/crypto/base64.js'
-import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../src/crypto/quoted-printable.js'
+import { digestCanonical, fromCrlfInPieces, PIECE } from '../../src/crypto/breath.js'
+import { decodeBase64, decodeBase64InPieces, encodeBase64Lines } from '../../src/crypto/base64.js'
+import {
+  decodeQuotedPrintable,
+  decodeQuotedPrintableInPieces,
+  encodeQuotedPrintable,
+} from '../../src/crypto/quoted-printable.js'
 import { fromCrlf, survivesAsText, toCrlf } from '../../src/crypto/text.js'
 import { isSsmError } from '../../src/errors.js'
 
@@ -179,3 +183,60 @@ function assertRoundTrip(bytes: Buffer): void {
     assert.doesNotMatch(line, /[ \t]$/)
   }
 }
+
+describe('large texts are decoded in pieces as they are at one go', () => {
+  /** Either what comes out, or that it is refused. */
+  const outcome = async (decode: () => Buffer | Promise<Buffer>): Promise<Buffer | string> => {
+    try {
+      return await decode()
+    } catch (error) {
+      if (isSsmError(error, 'malformed')) return error.message
+      throw error
+    }
+  }
+  /** What stands around the end of a piece, moved over it octet by octet. */
+  function* around(fill: string, special: string): Generator<Buffer> {
+    for (let back = 0; back <= special.length + 2; back++) {
+      const text = Buffer.alloc(PIECE + 100, fill)
+      text.write(special, PIECE - back, 'latin1')
+      yield text
+    }
+  }
+  const same = async (
+    text: Buffer,
+    whole: (text: Buffer, what: string) => Buffer,
+    pieces: (text: Buffer, what: string) => Promise<Buffer>,
+  ): Promise<void> => {
+    const expected = await outcome(() => whole(text, 'it'))
+    const got = await outcome(() => pieces(text, 'it'))
+    assert.ok(typeof got === 'string' || typeof expected === 'string' ? got === expected : got.equals(expected))
+  }
+  test('base64', async () => {
+    for (const special of ['\n', ' \r\n', '=', '==', 'A==', '-', '*', 'ab=\n=', '\n=', '\0']) {
+      for (const text of around('QUJD', special)) await same(text, decodeBase64, decodeBase64InPieces)
+    }
+    for (let cut = 0; cut < 12; cut++) {
+      for (const tail of ['', '=', '==', '\n', '=\n', '==\n', '===']) {
+        const text = Buffer.concat([Buffer.alloc(PIECE + cut, 'QUJD'), Buffer.from(tail)])
+        await same(text, decodeBase64, decodeBase64InPieces)
+      }
+    }
+    const bytes = Buffer.alloc(3 * PIECE + 1, 'any octets \xff\0', 'latin1')
+    assert.ok((await decodeBase64InPieces(encodeBase64Lines(bytes), 'it')).equals(bytes))
+    await same(Buffer.alloc(2 * PIECE, '\n'), decodeBase64, decodeBase64InPieces)
+  })
+  test('quoted-printable', async () => {
+    for (const special of ['=\r\n', '= \t\n', '=3D=0A', '\r\n', ' \n', '=4', '\r', '\x80', '=zz']) {
+      for (const text of around('ab\n', special)) await same(text, decodeQuotedPrintable, decodeQuotedPrintableInPieces)
+    }
+    await same(Buffer.alloc(2 * PIECE, ' '), decodeQuotedPrintable, decodeQuotedPrintableInPieces)
+  })
+  test('line ends', async () => {
+    for (const special of ['\r\n', '\r', '\r\r\n\n', 'ab\r\ncd\r\n']) {
+      for (const text of around('ab\r\ncdefg', special)) await same(text, fromCrlf, fromCrlfInPieces)
+      for (const text of around('x', special)) await same(text, fromCrlf, fromCrlfInPieces)
+    }
+    const none = Buffer.alloc(2 * PIECE, 'x')
+    assert.equal(await fromCrlfInPieces(none), none)
+  })
+})
