@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { FUZZ_SECONDS, FUZZ_SEED } from './budget.js'
 import { createChance, type Chance } from './random.js'
 
 export interface Target {
@@ -22,12 +23,6 @@ export interface Target {
 
 const crashes = join(import.meta.dirname, '..', '..', '..', 'test', 'vectors', 'crashes')
 
-const number = (name: string, standard: number): number => {
-  const value = Number(process.env[name] ?? standard)
-  if (!Number.isFinite(value)) throw new Error(`${name} must be a number`)
-  return value
-}
-
 /** Declares the tests of a target. */
 export function fuzz(target: Target): void {
   const folder = join(crashes, target.name)
@@ -37,8 +32,7 @@ export function fuzz(target: Target): void {
     })
   }
   test(`${target.name}: at random`, async (t) => {
-    const seconds = number('FUZZ_SECONDS', 0)
-    const seed = number('FUZZ_SEED', seconds > 0 ? Date.now() % 2 ** 31 : 1)
+    const [seconds, seed] = [FUZZ_SECONDS, FUZZ_SEED]
     const chance = createChance(seed)
     const end = Date.now() + seconds * 1000
     let slowest = 0

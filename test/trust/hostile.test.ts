@@ -1,7 +1,7 @@
 /**
  * Certificates, CRLs and signing policies changed at random: nothing crashes, nothing hangs, and nothing that is not what its
- * CA signed is believed. Some seconds here; `npm run fuzz` runs for SSM_FUZZ seconds each. What once failed is kept in
- * test/vectors/hostile and runs every time.
+ * CA signed is believed. Some seconds here; longer with `npm run fuzz`. What once failed is kept in test/vectors/hostile and runs
+ * every time.
  */
 import assert from 'node:assert/strict'
 import type { KeyObject } from 'node:crypto'
@@ -19,14 +19,12 @@ import type { CaSnapshot } from '../../src/trust/ca-directory.js'
 import { factsOf } from '../../src/trust/facts.js'
 import { covers, parseNamespaces, parseSigningPolicy } from '../../src/trust/signing-policy.js'
 import { createTrustStore } from '../../src/trust/store.js'
+import { FUZZ_SECONDS, FUZZ_SEED } from '../fuzz/budget.js'
 import { testKey } from '../kit/ca.js'
 import { certificateDer, certificateIssuer, crlDer, deltaOf, distributionPoints, flag, freshest, fullName, GENERAL, issuingPoint, name, reasonCode, reasons, signAgain } from './draft.js' // prettier-ignore
 import { goodDraft, type Random, seeded } from './good-draft.js'
 import { mutate, mutateText } from './mutate.js'
 
-/** Seconds for each kind; without it a fixed number of rounds. */
-const SECONDS = Number(process.env.SSM_FUZZ ?? 0)
-const SEED = Number(process.env.SSM_SEED ?? 1)
 const ROUNDS = 1500
 /** Longest time of the processor that one input may take, ms. Far beyond what any takes, so that only a hang exceeds it. */
 const LONGEST = 2000
@@ -93,13 +91,13 @@ function withstand<T>(kind: string, input: Buffer, run: () => T): T | undefined 
   const file = join(folder, `${kind}-${Date.now()}`)
   writeFileSync(file, input)
   const why = trouble instanceof Error ? (trouble.stack ?? trouble.message) : `took ${(user + system) / 1000} ms`
-  throw new assert.AssertionError({ message: `${file}, to be kept in ${KEPT}: ${why}` })
+  throw new assert.AssertionError({ message: `seed ${FUZZ_SEED}: ${file}, to be kept in ${KEPT}: ${why}` })
 }
 
 function rounds(run: (random: Random) => void): void {
-  const random = seeded(SEED)
-  const end = performance.now() + SECONDS * 1000
-  for (let round = 0; SECONDS === 0 ? round < ROUNDS : performance.now() < end; round++) run(random)
+  const random = seeded(FUZZ_SEED)
+  const end = performance.now() + FUZZ_SECONDS * 1000
+  for (let round = 0; FUZZ_SECONDS === 0 ? round < ROUNDS : performance.now() < end; round++) run(random)
 }
 
 function readAll(bytes: Buffer): void {
@@ -129,7 +127,7 @@ describe('hostile certificates', () => {
         return store.judge(certificate, plain)
       })
       if (verdict?.verdict !== 'ok' || originals.has(bytes.toString('hex'))) return
-      assert.fail(`believed: ${bytes.toString('hex')}`)
+      assert.fail(`seed ${FUZZ_SEED}, believed: ${bytes.toString('hex')}`)
     })
   })
 
