@@ -6,13 +6,14 @@ import { ERROR_KINDS, SsmError, isSsmError, messageOf } from '../errors.js'
 import type { LoggingConfig } from '../config/config.js'
 import { findLogging, type Loaded } from '../config/load.js'
 import { printConfig } from '../config/print.js'
-import { BREAK_LINE, LEVELS, createLog } from '../observe/create-log.js'
+import { BREAK_LINE, createLog } from '../observe/create-log.js'
 import { PRIORITIES, isJournal } from '../observe/journal.js'
 import type { Log } from '../observe/log.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import type { Flags, ProgramName } from './flags.js'
 import type { Program } from './program.js'
+import { changeLevel } from './status/log-level.js'
 import { VERSION } from './version.js'
 
 export interface Begun<Config> {
@@ -66,12 +67,8 @@ export function createLogAgain(name: ProgramName, log: Log, flags: Flags, progra
     const level = findLogging(flags.config, ROLE[name], program.cwd())?.level
     if (level === undefined) {
       top.warning('The level of the log stays %s: [logging] of %s cannot be read or is wrong.', before, flags.config)
-    } else if (level !== before) {
-      // Said under the more talkative of the two.
-      const talkative = LEVELS.indexOf(level) < LEVELS.indexOf(before) ? level : before
-      log.setLevel(talkative)
-      top.info('The level of the log is %s, and was %s.', level, before)
-      log.setLevel(level)
+    } else {
+      changeLevel(log, name, level)
     }
   }
 }

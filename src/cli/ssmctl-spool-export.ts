@@ -44,7 +44,7 @@ async function exportAll(dirs: readonly string[], flags: ExportFlags, ctl: Ctl):
   const target = resolve(cwd, flags.to)
   await makeTarget(disk, target, spools.map(([dir]) => dir)) // prettier-ignore
   const sync = createDirectorySync(disk)
-  const manifest = await disk.createFile(`${target}/${MANIFEST}`, 0o600)
+  const manifest = disk.createFile(`${target}/${MANIFEST}`, 0o600)
   let exit = 0
   let count = 0
   try {
@@ -137,7 +137,7 @@ async function writeNew(disk: Disk, target: string, name: string, body: Buffer):
   for (let round = 1; ; round += 1) {
     const file = round === 1 ? name : `${name}.${round}`
     try {
-      await writeDurably(disk, await disk.createFile(`${target}/${file}`, 0o600), body)
+      await writeDurably(disk, disk.createFile(`${target}/${file}`, 0o600), body)
       return file
     } catch (error) {
       if (!isSystem(error, 'EEXIST')) throw diskError(error, 'write', `${target}/${file}`)

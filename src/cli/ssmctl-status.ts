@@ -21,10 +21,16 @@ const INTERVAL = 2000
 /** The cursor goes home, and what is below it is cleared: nothing flickers, and nothing of before stays. */
 const HOME = '\x1b[H\x1b[J'
 
+/** For all verbs that ask a running program. */
+export const CONFIG_OPTION = [
+  '-c, --config <file>',
+  `configuration of a receiver or a sender (default: ${USUAL.join(', else ')})`,
+] as const
+
 export function addStatusVerb(command: Command, ctl: Ctl): void {
   command
     .command('status')
-    .option('-c, --config <file>', `configuration of a receiver or a sender (default: ${USUAL.join(', else ')})`)
+    .option(...CONFIG_OPTION)
     .option('--json', 'a JSON object')
     .option('--watch', 'look again every 2 s')
     .description(
@@ -36,7 +42,7 @@ export function addStatusVerb(command: Command, ctl: Ctl): void {
 async function status(flags: Flags, ctl: Ctl): Promise<number> {
   const { stdout, env } = ctl.program
   const cwd = ctl.program.cwd()
-  const file = flags.config === undefined ? usual() : resolve(cwd, flags.config)
+  const file = configOf(flags.config, cwd)
   const place = loadPlace(file, findRole(file), cwd)
   const [{ isHealthy, lookAtProgram }, { renderSeen }] = await Promise.all([
     import('./status/look.js'),
@@ -82,6 +88,11 @@ async function watch(once: () => Promise<number>, ctl: Ctl): Promise<number> {
     ctl.program.off('SIGINT', onStop)
     ctl.program.off('SIGTERM', onStop)
   }
+}
+
+/** The file of `-c`, or the usual one. */
+export function configOf(config: string | undefined, cwd: string): string {
+  return config === undefined ? usual() : resolve(cwd, config)
 }
 
 function usual(): string {

@@ -13,6 +13,7 @@ import { addCertificateVerbs } from './ssmctl-certificates.js'
 import { addCheckVerb } from './ssmctl-check.js'
 import { addDemoVerb } from './ssmctl-demo.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
+import { addLogLevelVerb } from './ssmctl-log-level.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
 import { addSpoolVerbs } from './ssmctl-spool.js'
@@ -22,6 +23,7 @@ import { VERSION } from './version.js'
 const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addCheckVerb,
   addStatusVerb,
+  addLogLevelVerb,
   addEnvelopeVerbs,
   addCertificateVerbs,
   addSpoolVerbs,

@@ -18,6 +18,7 @@ import { createPidfile, livingHolder } from './pidfile.js'
 import type { Program } from './program.js'
 import { createRefreshing, type Refreshing } from './refreshing.js'
 import { createStopping } from './stopping.js'
+import { logLevelVerb } from './status/log-level.js'
 import { openStatusSocket } from './status/socket.js'
 import { receiverStatus, receiverVerbs, socketPath } from './status/status.js'
 import { wireReceiver, type Receiver } from './wire-receiver.js'
@@ -91,7 +92,7 @@ async function serve(
   const status = receiverStatus(receiver, config, program)
   await using _socket = await openStatusSocket({
     path: socketPath(config.messaging.path, config.daemon),
-    verbs: receiverVerbs(status, receiver),
+    verbs: { ...receiverVerbs(status, receiver), 'log-level': logLevelVerb(log, 'ssmreceive') },
     program,
     log: top,
   })

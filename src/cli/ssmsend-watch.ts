@@ -12,6 +12,7 @@ import { sendForever } from '../pipeline/watch.js'
 import { createNotifier } from './notify.js'
 import type { Program } from './program.js'
 import { countedSends } from './status/counted.js'
+import { logLevelVerb } from './status/log-level.js'
 import { openStatusSocket } from './status/socket.js'
 import { senderStatus, socketPath } from './status/status.js'
 import { createStopping } from './stopping.js'
@@ -37,7 +38,7 @@ export async function watchSpool(
   const status = senderStatus(tally, config, program)
   await using _socket = await openStatusSocket({
     path: socketPath(config.messaging.path, config.daemon),
-    verbs: { status },
+    verbs: { status, 'log-level': logLevelVerb(log, 'ssmsend') },
     program,
     log: top,
   })

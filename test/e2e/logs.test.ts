@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { QueueSimple } from '../../src/index.js'
 import { startHoldingBroker } from '../kit/holding-broker.js'
 import { scratch } from '../kit/scratch.js'
-import { createSite, eventually, startChild } from '../kit/site.js'
+import { createSite, eventually, startChild, startProgram, type Ended } from '../kit/site.js'
 import { root } from '../kit/source.js'
 
 const program = join(root, 'dist/src/bin/ssmsend.js')
@@ -88,8 +88,27 @@ describe('the log', () => {
     await eventually('it says so again', () => site.log('ssmsend').includes('is INFO, and was WARNING.'))
     await producer.add('heard\n')
     await eventually('three are logged', () => (site.log('ssmsend').match(/INFO - Sent /gu)?.length ?? 0) === 2)
+    const ctl = (...words: readonly string[]): Promise<Ended> =>
+      startProgram('ssmctl', ['log-level', '-c', site.senderCfg, ...words]).ended
+    const asked = async (...words: readonly string[]): Promise<unknown[]> => {
+      const { code, stdout, stderr } = await ctl(...words)
+      return [code, stdout, stderr]
+    }
+    assert.deepEqual(await asked(), [0, 'INFO\n', ''])
+    assert.deepEqual(await asked('debug'), [0, 'DEBUG, was INFO\n', ''])
+    await eventually('it says so', () => site.log('ssmsend').includes('The level of the log is DEBUG, and was INFO.'))
+    assert.deepEqual(await asked('warn'), [0, 'WARNING, was DEBUG\n', ''])
+    assert.equal((await ctl('loud')).code, 64)
+    level('INFO')
+    await eventually('SIGHUP brings back what is configured', () =>
+      /INFO, and was WARNING\.[^]*INFO, and was WARNING\./u.test(site.log('ssmsend')),
+    )
     level('LOUD')
     await eventually('a bad level is said', () => site.log('ssmsend').includes('The level of the log stays INFO: '))
-    assert.deepEqual([(await run.stop()).code], [0])
+    assert.equal((await run.stop()).code, 0)
+    site.configure()
+    const nobody = await ctl('INFO')
+    assert.deepEqual([nobody.code, nobody.stdout], [75, ''])
+    assert.match(nobody.stderr, /^ssmctl log-level: no program that could be asked runs with /u)
   })
 })
