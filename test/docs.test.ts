@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ROWS } from '../src/cli/explain/rows.js'
 import { OPTIONS } from '../src/config/options.js'
 import { ERROR_KINDS } from '../src/errors.js'
 import { REASONS } from '../src/message.js'
@@ -76,6 +77,15 @@ test('every error code is listed with its exit code', () => {
   for (const [name, { exit }] of Object.entries(ERROR_KINDS)) {
     const row = rowsOf(sectionOf(operations, 'Error codes')).find((each) => codeOf(each[0]) === name)
     assert.equal(row?.[1], String(exit), `the exit code of ${name}`)
+  }
+})
+
+test('ssmctl explain says what docs/operations.md says', () => {
+  const headings = { log: 'Log lines', sentence: 'Sentences', words: 'Words on standard output', reason: 'Reasons', code: 'Error codes' } as const // prettier-ignore
+  for (const [kind, heading] of Object.entries(headings)) {
+    const there = rowsOf(sectionOf(operations, heading)).map((row) => row.map((cell) => cell.replaceAll(/\[([^\]]+)\]\([^)]*\)/g, '$1'))) // prettier-ignore
+    // The cast: the keys of the table above.
+    assert.deepEqual(ROWS[kind as keyof typeof headings], there, 'run node scripts/make-explanations.mjs')
   }
 })
 

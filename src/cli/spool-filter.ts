@@ -9,6 +9,7 @@ import { printable } from '../observe/printable.js'
 import { REASON_WORDS, reasonOf } from './reason-of.js'
 import type { ElementView, SpoolView } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
+import { hasParts } from './wildcard.js'
 
 /** As commander has them. */
 export interface FilterFlags {
@@ -63,22 +64,10 @@ function quantity(flag: string, parse: (text: string) => number): (text: string)
   }
 }
 
-/** `*` stands for anything. Looked for part by part, not as a regular expression: a spool's signer may be hostile. */
+/** `*` stands for anything. */
 function patternOf(text: string): (signer: string) => boolean {
-  const [first = '', ...rest] = text.toLowerCase().split('*')
-  const last = rest.pop()
-  return (signer) => {
-    const name = signer.toLowerCase()
-    if (last === undefined) return name === first
-    if (!name.startsWith(first)) return false
-    let at = first.length
-    for (const part of rest) {
-      const found = name.indexOf(part, at)
-      if (found === -1) return false
-      at = found + part.length
-    }
-    return name.length - last.length >= at && name.endsWith(last)
-  }
+  const parts = text.toLowerCase().split('*')
+  return (signer) => hasParts(signer.toLowerCase(), parts)
 }
 
 function reasonsOf(text: string): ReadonlySet<string> {

@@ -166,8 +166,17 @@ async function showOne(spool: SpoolView, view: ElementView, flags: ShowFlags, ct
     if (body !== undefined) await ctl.out.write(body)
     return
   }
-  await ctl.out.write(`${aboutElement(view)}\n\n`)
+  await ctl.out.write(`${[aboutElement(view), ...(await whatToTry(view))].join('\n')}\n\n`)
   for (const line of shownLines(body ?? Buffer.alloc(0))) await ctl.out.write(`${line}\n`)
+}
+
+/** What the reason means, and its remedy. */
+async function whatToTry(view: ElementView): Promise<readonly string[]> {
+  const reason = viewReason(view)
+  if (reason === undefined) return []
+  const { explainWord } = await import('./explain/explain.js')
+  const [known] = explainWord(reason)
+  return known === undefined ? [] : [`reason:   ${reason}: ${known.meaning}`, `try:      ${known.remedy}`]
 }
 
 function aboutElement(view: ElementView): string {

@@ -6,6 +6,7 @@ import { loadPlace } from '../config/load.js'
 import { findRole } from '../config/role.js'
 import { SsmError, isSsmError } from '../errors.js'
 import { systemClock } from '../os/clock.js'
+import { hasColour } from './colour.js'
 import { OutputClosed, type Ctl } from './ssmctl-process.js'
 
 interface Flags {
@@ -40,7 +41,7 @@ export function addStatusVerb(command: Command, ctl: Ctl): void {
 }
 
 async function status(flags: Flags, ctl: Ctl): Promise<number> {
-  const { stdout, env } = ctl.program
+  const { stdout } = ctl.program
   const cwd = ctl.program.cwd()
   const file = configOf(flags.config, cwd)
   const place = loadPlace(file, findRole(file), cwd)
@@ -48,7 +49,7 @@ async function status(flags: Flags, ctl: Ctl): Promise<number> {
     import('./status/look.js'),
     import('./status/render.js'),
   ])
-  const colour = stdout.isTTY && (env.NO_COLOR ?? '') === ''
+  const colour = hasColour(ctl.program)
   const once = async (): Promise<number> => {
     const seen = await lookAtProgram(place, systemClock.now())
     const text = flags.json === true ? `${JSON.stringify(seen)}\n` : renderSeen(seen, colour)

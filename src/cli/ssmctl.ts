@@ -11,9 +11,11 @@ import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { addAmsVerbs } from './ssmctl-ams.js'
 import { addCertificateVerbs } from './ssmctl-certificates.js'
 import { addCheckVerb } from './ssmctl-check.js'
+import { addConvertDnVerb } from './ssmctl-convert-dn.js'
 import { addDemoVerb } from './ssmctl-demo.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addLogLevelVerb } from './ssmctl-log-level.js'
+import { addExplainVerb } from './ssmctl-explain.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
 import { addSpoolVerbs } from './ssmctl-spool.js'
@@ -26,6 +28,8 @@ const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addLogLevelVerb,
   addEnvelopeVerbs,
   addCertificateVerbs,
+  addConvertDnVerb,
+  addExplainVerb,
   addSpoolVerbs,
   addAmsVerbs,
   addPkiVerbs,
@@ -98,6 +102,7 @@ async function explained(error: unknown, ctl: Ctl, verb: string): Promise<number
   const lines = text.split('\n').map((line) => printable(line, PRINTABLE_LIMITS.sentence))
   try {
     await ctl.err.write(`ssmctl ${printable(verb)}: ${lines.join('\n')}\n`)
+    if (ours && ctl.program.stderr.isTTY) await ctl.err.write(`  more: ssmctl explain ${error.code}\n`)
   } catch (failure) {
     if (!(failure instanceof OutputClosed) && !isSsmError(failure)) throw failure
     // Nobody listens: the exit code says it.

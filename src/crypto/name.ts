@@ -199,15 +199,16 @@ const ENCODED_AS: ReadonlyMap<string, number> = new Map([
   ['0.9.2342.19200300.100.1.25', TAG.ia5String],
 ])
 
+/** DER of a value that is text. */
+export function encodeValue({ oid, value }: NameAttribute): Buffer {
+  return element(ENCODED_AS.get(oid) ?? TAG.utf8String, Buffer.from(value, 'utf8'))
+}
+
 /** DER Name of a `Dn` made of text. */
 export function encodeName(name: Dn): Buffer {
   return sequence(
     ...name.rdns.map((rdn) =>
-      setOf(
-        ...rdn.map(({ oid, value }) =>
-          sequence(oidElement(oid), element(ENCODED_AS.get(oid) ?? TAG.utf8String, Buffer.from(value, 'utf8'))),
-        ),
-      ),
+      setOf(...rdn.map((attribute) => sequence(oidElement(attribute.oid), encodeValue(attribute)))),
     ),
   )
 }

@@ -3,6 +3,7 @@
  * The slash form cannot say every name; this one can. Which end of the text is the most significant one, it does not say.
  */
 import type { Dn, NameAttribute } from '../message.js'
+import { encodeValue } from './name.js'
 import { attributeName, attributeOid } from './oid.js'
 
 /** Longest text, characters. */
@@ -92,6 +93,22 @@ function readValue(scan: Scan): string | undefined {
 export function formatRfc4514({ rdns }: Dn): string {
   const text = (rdn: readonly NameAttribute[]): string =>
     rdn.map(({ oid, value }) => `${attributeName(oid)}=${escapeValue(value)}`).join('+')
+  return rdns.map(text).reverse().join(',')
+}
+
+/** The types that RFC 2253 section 2.3 has words for. */
+const RFC2253_TYPES = new Set(['CN', 'L', 'ST', 'O', 'OU', 'C', 'STREET', 'DC', 'UID'])
+
+/** As RFC 2253 writes it, and Java: types without a word of it are numbers, with the value's DER in hex (section 2.4). */
+export function formatRfc2253({ rdns }: Dn): string {
+  const text = (rdn: readonly NameAttribute[]): string =>
+    rdn
+      .map((attribute) => {
+        const name = attributeName(attribute.oid)
+        if (RFC2253_TYPES.has(name.toUpperCase())) return `${name}=${escapeValue(attribute.value)}`
+        return `${attribute.oid}=#${encodeValue(attribute).toString('hex')}`
+      })
+      .join('+')
   return rdns.map(text).reverse().join(',')
 }
 

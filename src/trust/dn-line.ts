@@ -31,7 +31,7 @@ export function parseDnLine(line: string, wildcards: boolean): DnLine | string {
   const subtree = name.startsWith('/') && name.endsWith('/*')
   // A ban always counts: whoever wrote it would be surprised by a line that lets pass.
   if (subtree && !banned && !wildcards) return 'a subtree is allowed with dn_wildcards = true only'
-  const dn = parseName(subtree ? name.slice(0, -2) : name)
+  const dn = parseDnName(subtree ? name.slice(0, -2) : name)
   if (typeof dn === 'string') return dn
   if (pins.length === 0) return { dn, banned, subtree }
   const issuer = pins.length === 1 && !banned ? parsePin(pins[0] ?? '') : 'only issuer=DN can follow, and no ban'
@@ -40,10 +40,11 @@ export function parseDnLine(line: string, wildcards: boolean): DnLine | string {
 
 function parsePin(text: string): Dn | string {
   const [, name] = /^issuer\s*=\s*(.+)$/i.exec(text) ?? []
-  return name === undefined ? 'behind a tab belongs issuer=DN' : parseName(name)
+  return name === undefined ? 'behind a tab belongs issuer=DN' : parseDnName(name)
 }
 
-function parseName(text: string): Dn | string {
+/** A name in slash form or as RFC 4514 writes it, or a sentence's end about what is wrong; empty: it is none. */
+export function parseDnName(text: string): Dn | string {
   if (text.startsWith('/')) return parseSlash(text) ?? ''
   const rdns = parseRfc4514(text)
   if (rdns === undefined) return ''
