@@ -83,7 +83,10 @@ function octetsOf(compact: string, padding: number, what: string): Buffer {
   return octets
 }
 
+const BLANKS = [' ', '\t', '\r'] as const
+
 function withoutBlanks(text: string): string {
   const lines = text.replaceAll('\n', '')
-  return /[ \t\r]/.test(lines) ? lines.replace(/[ \t\r]+/g, '') : lines
+  // Looking for each of them takes 1 us for 18 KB, one search for all of them by a pattern 5 us.
+  return BLANKS.some((blank) => lines.includes(blank)) ? lines.replace(/[ \t\r]+/g, '') : lines
 }
