@@ -2,7 +2,7 @@
  * Large messages in pieces: between them everything else of the program has its turn (heart-beats, other messages).
  */
 import { createHash, hash } from 'node:crypto'
-import { CR, fromCrlf, writeCrlf, writeLf } from './text.js'
+import { CR, fromCrlf, toCrlf, writeCrlf, writeLf } from './text.js'
 
 /** Octets that are worked on at a stretch. SHA-256 and AES take 1 to 5 ms for a MiB. */
 export const PIECE = 1024 * 1024
@@ -35,6 +35,18 @@ export async function digestInPieces(name: string, bytes: Buffer): Promise<Buffe
     digest.update(bytes.subarray(start, end))
   })
   return digest.digest()
+}
+
+/** As `toCrlf`. 10 MB in one go are 60 ms in a program that has just started. */
+export async function toCrlfInPieces(bytes: Buffer): Promise<Buffer> {
+  if (bytes.length <= PIECE) return toCrlf(bytes)
+  // What is never written to is never made: counting the lines would take as long as a piece of work.
+  const target = Buffer.allocUnsafe(2 * bytes.length)
+  let offset = 0
+  await eachPiece(bytes.length, (start, end) => {
+    offset = writeCrlf(bytes, start, end, target, offset)
+  })
+  return target.subarray(0, offset)
 }
 
 /** Octets of text that are made canonical at a time. */

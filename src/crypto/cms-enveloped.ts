@@ -6,6 +6,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { SsmError } from '../errors.js'
+import { breatheAfter } from './breath.js'
 import type { Certificate } from './certificate.js'
 import {
   authenticates,
@@ -17,7 +18,6 @@ import {
 } from './cipher.js'
 import {
   CMS,
-  contentInfo,
   issuerAndSerial,
   pointsAt,
   readAlgorithm,
@@ -27,7 +27,7 @@ import {
   type ContentInfo,
 } from './cms.js'
 import { constructed, context, DerReader, malformed, smallInteger, TAG } from './der.js'
-import { derNull, element, integer, octetString, oid, sequence } from './der-write.js'
+import { derNull, element, integer, laidOut, octetString, oid, sequence } from './der-write.js'
 import {
   agree,
   beginAgreement,
@@ -99,16 +99,18 @@ export async function envelopedData(
   const infos: Buffer[] = []
   for (const recipient of recipients) infos.push(await recipientInfo(recipient, key, keyTransport))
   const agreed = recipients.some((recipient) => curveOf(recipient.publicKey) !== undefined)
-  return contentInfo(
-    mac === undefined ? CMS.envelopedData : CMS.authEnvelopedData,
-    sequence(
-      // RFC 5652 section 6.1; RFC 5083 section 2.1: always 0.
-      integer(agreed && mac === undefined ? 2 : 0),
-      element(TAG.set, ...infos),
-      sequence(oid(CMS.data), algorithm, element(context(0), content)),
-      ...(mac === undefined ? [] : [octetString(mac)]),
-    ),
+  const encrypted = laidOut(TAG.sequence, oid(CMS.data), algorithm, ...laidOut(context(0), content))
+  const enveloped = laidOut(
+    TAG.sequence,
+    // RFC 5652 section 6.1; RFC 5083 section 2.1: always 0.
+    integer(agreed && mac === undefined ? 2 : 0),
+    element(TAG.set, ...infos),
+    ...encrypted,
+    ...(mac === undefined ? [] : [octetString(mac)]),
   )
+  const type = oid(mac === undefined ? CMS.envelopedData : CMS.authEnvelopedData)
+  await breatheAfter(content)
+  return Buffer.concat(laidOut(TAG.sequence, type, ...laidOut(constructed(0), ...enveloped)))
 }
 
 async function recipientInfo(recipient: Certificate, key: Buffer, transport: KeyTransport): Promise<Buffer> {

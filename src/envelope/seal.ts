@@ -7,7 +7,7 @@
  */
 import { type KeyObject, randomUUID } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
-import { breathe, breatheAfter, digestCanonical, PIECE } from '../crypto/breath.js'
+import { breathe, breatheAfter, digestCanonical, PIECE, toCrlfInPieces } from '../crypto/breath.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { authenticates } from '../crypto/cipher.js'
 import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
@@ -15,8 +15,14 @@ import { assertRecipient, type Encryption, envelopedData, narrowlyRead } from '.
 import { createCmsSigner, type CmsSigner } from '../crypto/cms-sign.js'
 import { asBuffer } from '../crypto/der.js'
 import { ENCRYPTED_TYPES, encodeQuotedPrintable } from '../crypto/quoted-printable.js'
-import { clearSigned, envelopedText, QUOTED_BINARY_HEADER, QUOTED_HEADER, TEXT_HEADER } from '../crypto/smime.js'
-import { survivesAsText, toCrlf } from '../crypto/text.js'
+import {
+  clearSigned,
+  envelopedTextInPieces,
+  QUOTED_BINARY_HEADER,
+  QUOTED_HEADER,
+  TEXT_HEADER,
+} from '../crypto/smime.js'
+import { survivesAsText } from '../crypto/text.js'
 import { SsmError } from '../errors.js'
 import type { Seal, Sealed } from '../message.js'
 
@@ -65,9 +71,9 @@ export async function encryptFor(
 ): Promise<Buffer> {
   if (signed.length === 0) throw new SsmError('cannot-seal', 'there is nothing to encrypt: the signed message is empty')
   // Canonical line ends inside (RFC 8551 section 3.1.1), as openssl smime -encrypt makes them.
-  const cms = await envelopedData(toCrlf(signed), recipients, encryption)
+  const cms = await envelopedData(await toCrlfInPieces(signed), recipients, encryption)
   await breatheAfter(cms)
-  return envelopedText(cms, authenticates(encryption.cipher))
+  return await envelopedTextInPieces(cms, authenticates(encryption.cipher))
 }
 
 /** The signed part in transit form (LF): a header and the text, as it is or in quoted-printable. */
@@ -78,7 +84,7 @@ interface TextPart {
 
 async function layText(body: Buffer, binary: boolean): Promise<TextPart> {
   if (body.length === 0) throw new SsmError('cannot-seal', 'an empty message is never sent')
-  if (survivesAsText(body) && !namesEncryption(body)) return { header: TEXT_HEADER, text: body }
+  if ((await survivesInPieces(body)) && !namesEncryption(body)) return { header: TEXT_HEADER, text: body }
   await breatheAfter(body)
   if (isUtf8(body)) return { header: QUOTED_HEADER, text: await quoteInPieces(body) }
   if (binary) return { header: QUOTED_BINARY_HEADER, text: await quoteInPieces(body) }
@@ -86,6 +92,24 @@ async function layText(body: Buffer, binary: boolean): Promise<TextPart> {
     'cannot-seal',
     'not-utf8: the content is not UTF-8, which Python receivers cannot take; set binary = true when the receiver is this program too',
   )
+}
+
+/** Cut behind line ends: a line decides for itself. */
+async function survivesInPieces(body: Buffer): Promise<boolean> {
+  for (let at = 0; at < body.length;) {
+    if (at > 0) await breathe()
+    const end = endOfPiece(body, at)
+    if (!survivesAsText(body.subarray(at, end))) return false
+    at = end
+  }
+  return true
+}
+
+/** Behind the first line end after so many octets. */
+function endOfPiece(body: Buffer, at: number): number {
+  if (body.length - at <= PIECE) return body.length
+  const lineEnd = body.indexOf(0x0a, at + PIECE)
+  return lineEnd < 0 ? body.length : lineEnd + 1
 }
 
 /** Cut behind line ends, where a soft line end follows anyway: the same text as in one go. */
@@ -96,8 +120,7 @@ async function quoteInPieces(body: Buffer): Promise<Buffer> {
       await breathe()
       pieces.push(SOFT_LINE_END)
     }
-    const lineEnd = body.indexOf(0x0a, at + PIECE)
-    const end = lineEnd < 0 ? body.length : lineEnd + 1
+    const end = endOfPiece(body, at)
     pieces.push(encodeQuotedPrintable(body.subarray(at, end)))
     at = end
   }

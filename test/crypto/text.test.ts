@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createHash } from 'node:crypto'
-import { digestCanonical, fromCrlfInPieces, PIECE } from '../../src/crypto/breath.js'
+import { digestCanonical, fromCrlfInPieces, PIECE, toCrlfInPieces } from '../../src/crypto/breath.js'
 import { decodeBase64, decodeBase64InPieces, encodeBase64Lines } from '../../src/crypto/base64.js'
 import {
   decodeQuotedPrintable,
@@ -75,6 +75,14 @@ describe('line ends, against the plain way', () => {
       await check([header, Buffer.concat([Buffer.alloc(length, 'x'), Buffer.from('\r\n\n\r\n')])])
     }
     await check([header, Buffer.from('ab\n\r\ncd'.repeat(300_000))])
+  })
+  test('in pieces as in one go', async () => {
+    for (let shift = 0; shift < 8; shift++) {
+      const bytes = Buffer.from('x'.repeat(shift) + 'ab\n\r\ncd'.repeat(400_000))
+      assert.ok((await toCrlfInPieces(bytes)).equals(toCrlf(bytes)))
+    }
+    for (const text of ['', 'a\nb'])
+      assert.deepEqual(await toCrlfInPieces(Buffer.from(text)), toCrlf(Buffer.from(text)))
   })
   test('two digests at the same time do not share their room', async () => {
     const both = [Buffer.alloc(3_000_000, 'a\n'), Buffer.alloc(3_000_000, 'bc\n')]
