@@ -2,18 +2,20 @@
  * `npm run bench`: how fast the real programs are, next to the limits of this machine measured in the same run. Look at
  * the ratios: the machine may be shared, and absolute figures drift.
  *
- *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq,ams] [--json]
+ *     npm run bench -- [--count N] [--rounds N] [--broker listener,rabbitmq,activemq,ams]
+ *                       [--json] [--markdown]
  *                       [--only many|single|growth] [--against DIR] [--backlogs 1000,10000,100000]
  *
  * `--against DIR`: a folder with checkouts of the Python SSM and what it needs (CONTRIBUTING.md); it is timed in each round
  * after ours, on the same broker. `many`: thousands of messages; `single`: start-up, latency, and one message of 10 MB. `growth`
  * (only when asked for): backlogs of several sizes. `--broker ams` (when asked for): AMS with 50 ms to every request.
+ * `--markdown`: the table as docs/performance.md holds it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Figure, middleOf, tableOf } from './figures.js'
+import { type Figure, markdownOf, middleOf, tableOf } from './figures.js'
 import type { Job } from './jobs.js'
 import { envelope, opensslSign, rawStore } from './limits.js'
 
@@ -42,6 +44,7 @@ function options() {
       against: { type: 'string' },
       backlogs: { type: 'string', default: '1000,10000,100000' },
       json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
     },
   })
   return { ...values, count: Number(values.count), rounds: Number(values.rounds) }
@@ -77,6 +80,13 @@ async function single({ rounds: times }: Options): Promise<Figure[]> {
   ]
 }
 
+function reportOf(figures: readonly Figure[], { count, rounds: times, json, markdown }: Options): string {
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? '?'}, Node ${process.version}, ${count} messages, ${times} rounds`
+  const date = new Date().toISOString()
+  if (json) return `${JSON.stringify({ machine, date, figures }, null, 2)}\n`
+  return markdown ? markdownOf(`${date.slice(0, 10)}, ${machine}:`, figures) : `${machine}\n${tableOf(figures)}`
+}
+
 async function main(): Promise<void> {
   const chosen = options()
   if (chosen.against !== undefined) process.env.SSM_PEER = resolve(chosen.against)
@@ -88,10 +98,7 @@ async function main(): Promise<void> {
     if (chosen.only !== 'single') figures.push(...(await many(chosen)))
     if (chosen.only !== 'many') figures.push(...(await single(chosen)))
   }
-  const { count, rounds: times, json } = chosen
-  const machine = `${cpus().length} x ${cpus()[0]?.model ?? '?'}, Node ${process.version}, ${count} messages, ${times} rounds`
-  const report = { machine, date: new Date().toISOString(), figures }
-  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${machine}\n${tableOf(figures)}`)
+  process.stdout.write(reportOf(figures, chosen))
 }
 
 try {

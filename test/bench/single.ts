@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { buildBundle } from '../kit/bundle.js'
 import { hasPythonSsm, startPythonReceiver, startPythonSender } from '../kit/python-ssm.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
@@ -30,11 +31,15 @@ async function timeStart(what: string, start: () => Running): Promise<Figure> {
   return { what: `${what}: ${ms.toFixed(0)} ms`, rate: 1000 / ms, rss }
 }
 
-/** `ssmsend` with nothing to send beside an empty Node, and the Python program when it is there. */
+/** `ssmsend` with nothing to send beside an empty Node, and the Python program when it is there. Bundled: as packages have it. */
 export async function idle(dir: string): Promise<Figure[]> {
   const site = createSite(dir, 1)
+  const bundle = join(dir, 'bundle')
+  buildBundle(bundle)
+  const bundled = [join(bundle, 'bin', 'ssmsend.js'), '-c', site.senderCfg]
   return [
     await timeStart('node -e 0', () => startChild(process.execPath, ['-e', '0'])),
+    await timeStart('ssmsend, bundled, nothing to send', () => startChild(process.execPath, bundled)),
     await timeStart('ssmsend, nothing to send', () => site.startSender()),
     ...(hasPythonSsm ? [await timeStart('  Python SSM, nothing to send', () => startPythonSender(site))] : []),
   ]
