@@ -15,7 +15,8 @@ import { identify } from '../spool/journal/identity.js'
 import { createJournal } from '../spool/journal/journal.js'
 import { openOwnDirectory } from '../spool/own-directory.js'
 import { INCOMING, REJECT } from '../spool/received.js'
-import { createRejectLimits, type Sweep } from '../spool/reject-limits.js'
+import { reasonOf } from './reason-of.js'
+import { createRejectLimits, type Standing, type Sweep } from '../spool/reject-limits.js'
 import { createRoom } from '../spool/room.js'
 import { createSchemaQueue, type SchemaQueue } from '../spool/schema-queue.js'
 
@@ -122,8 +123,7 @@ function openLimits(
   { reject: queue }: Queues,
   { disk, clock, log }: Tools,
 ): { makeRoom(bytes: number): Promise<void>; sweep(): Promise<void> } {
-  const isVerified = (signer: string): boolean => signer !== NO_SIGNER && signer !== ''
-  const limits = createRejectLimits({ queue, disk, clock, keep, maxBytes, isVerified })
+  const limits = createRejectLimits({ queue, disk, clock, keep, maxBytes, standingOf })
   const said = async (sweeping: Promise<Sweep | undefined>): Promise<void> => {
     try {
       const { old, unverified, verified, bytes } = (await sweeping) ?? { old: 0, unverified: 0, verified: 0, bytes: 0 }
@@ -140,6 +140,12 @@ function openLimits(
     }
   }
   return { makeRoom: (bytes) => said(limits.makeRoom(bytes)), sweep: () => said(limits.sweep()) }
+}
+
+function standingOf(signer: string, error: string): Standing {
+  if (signer !== NO_SIGNER && signer !== '') return 'verified'
+  // Held too long, or too many of one CA.
+  return ['crl-missing', 'crl-outdated'].includes(reasonOf(error) ?? '') ? 'unjudged' : 'unknown'
 }
 
 function createStore(

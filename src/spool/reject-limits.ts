@@ -1,6 +1,7 @@
 /**
  * Keeps the reject spool within its limits: what is too old goes, and when it takes too much of the disk the oldest go,
- * first those whose signer nobody vouched for: whoever may write to the destination can fill it with garbage.
+ * first those whose signer nobody vouched for: whoever may write to the destination can fill it with garbage. Then those whom
+ * only a CRL kept from being judged: a CA did sign for them, and nobody knows whether it still would. The verified ones last.
  *
  * Streams over the spool, however large. Throws SsmError `disk`.
  */
@@ -20,8 +21,12 @@ const FIELDS = ['body', 'signer', 'empaid', 'error'] as const
 const TARGET = 0.9
 /** Removed at a time: they share fsyncs. */
 const AT_ONCE = 16
-/** A signer's name is far shorter. */
-const SIGNER_LIMIT = 65_536
+/** A signer's name, or an error, is far shorter. */
+const TEXT_LIMIT = 65_536
+
+/** The order in which they go. */
+export const STANDINGS = ['unknown', 'unjudged', 'verified'] as const
+export type Standing = (typeof STANDINGS)[number]
 
 export interface RejectLimitsOptions {
   readonly queue: Pick<Spool<unknown>, 'ids' | 'claim'> & { readonly path: string }
@@ -31,7 +36,8 @@ export interface RejectLimitsOptions {
   readonly keep: number | undefined
   /** 0: however large. */
   readonly maxBytes: number
-  readonly isVerified: (signer: string) => boolean
+  /** Fields that cannot be read are empty. */
+  readonly standingOf: (signer: string, error: string) => Standing
 }
 
 /** What a sweep removed, and what was left. */
@@ -53,12 +59,15 @@ export function createRejectLimits(options: RejectLimitsOptions): RejectLimits {
   const { maxBytes } = options
   /** undefined: not measured yet. */
   let used: number | undefined
+  /** Bytes that came while a sweep was running: it may not have seen them. To count them twice costs another sweep only. */
+  let since = 0
   let running: Promise<Sweep> | undefined
 
   function sweep(): Promise<Sweep> {
+    if (running === undefined) since = 0
     running ??= sweepOnce(options)
       .then((done) => {
-        used = done.bytes
+        used = done.bytes + since
         return done
       })
       .finally(() => (running = undefined))
@@ -71,6 +80,7 @@ export function createRejectLimits(options: RejectLimitsOptions): RejectLimits {
       if (maxBytes === 0) return undefined
       const more = diskBytes(bytes) + FIELDS.length * BLOCK
       if (used !== undefined) used += more
+      since += more
       return used === undefined || used > maxBytes ? await sweep() : undefined
     },
   }
@@ -100,12 +110,15 @@ async function sweepOnce(options: RejectLimitsOptions): Promise<Sweep> {
     bytes -= element.bytes
     return true
   }
-  const unverified = await removeSome(
-    options,
-    async (element) => !(await isVerified(options, element.id)) && take(element),
-    isTooMuch,
-  )
-  const verified = isTooMuch() ? await removeSome(options, take, isTooMuch) : 0
+  let [unverified, verified] = [0, 0]
+  for (const standing of STANDINGS) {
+    if (!isTooMuch()) break
+    const choose = async (element: Element): Promise<boolean> =>
+      (await standingOf(options, element.id)) === standing && take(element)
+    const removed = await removeSome(options, choose, isTooMuch)
+    if (standing === 'verified') verified += removed
+    else unverified += removed
+  }
   return { old, unverified, verified, bytes }
 }
 
@@ -147,12 +160,17 @@ function sizeOf({ queue, disk }: RejectLimitsOptions, id: MessageId): number {
   return BLOCK + sizes.reduce<number>((sum, size) => sum + (size === undefined ? 0 : diskBytes(size)), 0)
 }
 
-async function isVerified({ queue, disk, isVerified: judge }: RejectLimitsOptions, id: MessageId): Promise<boolean> {
+async function standingOf(options: RejectLimitsOptions, id: MessageId): Promise<Standing> {
+  const [signer, error] = await Promise.all([readText(options, id, 'signer'), readText(options, id, 'error')])
+  return options.standingOf(signer, error)
+}
+
+async function readText({ queue, disk }: RejectLimitsOptions, id: MessageId, field: string): Promise<string> {
   try {
-    const file = await readRegularFile(disk, `${queue.path}/${id}/signer`, SIGNER_LIMIT)
-    return file !== null && judge(file.bytes.toString('utf8'))
+    const file = await readRegularFile(disk, `${queue.path}/${id}/${field}`, TEXT_LIMIT)
+    return file === null ? '' : file.bytes.toString('utf8')
   } catch {
     // Not to be read: nobody's message.
-    return false
+    return ''
   }
 }

@@ -15,10 +15,22 @@ import { createFastClock, MemoryLog, MemorySpool } from './doubles.js'
 const signer: Dn = { rdns: [], slash: '/CN=a', key: 'a' }
 const identity = { certificate: '', signature: '', content: '' }
 
+const ODD: Readonly<Record<string, unknown>> = {
+  'odd text': 'text',
+  'odd undefined': undefined,
+  'odd null': null,
+  'odd object': { toString: undefined },
+  'odd number': 7,
+}
+
 /** Verdict by the text of the message. */
 const open: Open = (wire) => {
   const text = Buffer.from(wire).toString()
   if (text === 'throw') return Promise.reject(new TypeError('bug'))
+  // Not Errors: whatever a library throws.
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- this is what is tried
+  if (text.startsWith('odd ')) return Promise.reject(ODD[text])
+  if (text === 'odd-now') throw 'thrown before there was a promise' // eslint-disable-line @typescript-eslint/only-throw-error
   if (text === 'trouble') return Promise.reject(new SsmError('no-trust', 'no CA directory'))
   if (text === 'hold') return Promise.resolve({ verdict: 'hold', reason: 'crl-outdated', detail: 'old', ca: '/CN=CA' })
   if (text === 'bad') return Promise.resolve({ verdict: 'no', reason: 'signature', detail: 'altered' })
@@ -111,6 +123,75 @@ test('every delivery ends in one place and is then acknowledged; a bug of ours s
   assert.deepEqual(stored.held, ['hold: Failed to verify message: old [crl-outdated]'])
   assert.ok(log.lines.includes('INFO Valid signer: /CN=a'))
   assert.ok(log.lines.includes('ERROR Failed to verify message: altered'))
+})
+
+test('what is thrown and is no Error stops nothing either, while judging and while placing', async () => {
+  const odd = [...Object.keys(ODD), 'odd-now']
+  const good = Array.from({ length: 20 }, (_, i) => `good${i}`)
+  const broker = createBroker([...odd, ...good])
+  const { log, stored, place } = createScene()
+  const placing: unknown[] = ['text', undefined, null]
+  const end = new AbortController()
+  const done = receive(await broker.openSubscriber(end.signal), {
+    open: createJudge({ open, log }),
+    place: (opened, wire, id) => {
+      // Once each, for three good ones.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- this is what is tried
+      if (opened.verdict === 'ok' && placing.length > 0) return Promise.reject(placing.pop())
+      return place(opened, wire, id)
+    },
+    log,
+    onStored: () => undefined,
+    end: () => {
+      end.abort()
+    },
+  })
+  await until(() => broker.waiting.size === 0)
+  end.abort()
+  await done
+  assert.equal(stored.incoming.length, good.length - 3)
+  assert.equal(stored.reject.length, odd.length + 3)
+  for (const each of stored.reject) assert.match(each, /a fault of this program .*\[internal\]$/)
+})
+
+test('ready is asked before each connection; while it throws there is none, and it is said once a minute', async () => {
+  const broker = createBroker(['good'])
+  const { log, place } = createScene()
+  const clock = createFastClock()
+  const stop = new AbortController()
+  const answers = [new SsmError('disk', 'the disk is full'), 'text', undefined]
+  let asked = 0
+  const done = supervise(
+    {
+      transport: broker,
+      ready: () => {
+        asked += 1
+        const trouble = answers.shift()
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- not only Errors are thrown
+        return trouble === undefined ? Promise.resolve() : Promise.reject(trouble)
+      },
+      receive: (subscriber, hooks) => receive(subscriber, { open: createJudge({ open, log }), place, log, ...hooks }),
+      programLog: log,
+      log,
+      clock,
+    },
+    stop.signal,
+  )
+  await until(() => broker.waiting.size === 0)
+  stop.abort()
+  await done
+  assert.deepEqual([asked, broker.opened, clock.slept.length], [3, 1, 2])
+  assert.equal(log.lines.filter((line) => line.includes('Not taking messages for now')).length, 1)
+})
+
+test('ready: a configuration that is wrong ends it, before any connection', async () => {
+  const broker = createBroker([])
+  const { log } = createScene()
+  const wrong = new SsmError('configuration', 'the spool is somebody else’s')
+  const deps = { transport: broker, ready: () => Promise.reject(wrong), receive: () => Promise.resolve() }
+  const running = supervise({ ...deps, programLog: log, log, clock: createFastClock() }, new AbortController().signal)
+  await assert.rejects(running, wrong)
+  assert.equal(broker.opened, 0)
 })
 
 test('trouble of ours rejects nothing: the message goes back and is taken when the trouble is over', async () => {

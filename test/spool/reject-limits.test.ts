@@ -12,16 +12,21 @@ const SCHEMA = { body: 'binary', signer: 'string', error: 'string' } as const
 /** Three files and a directory, each of one block. */
 const EACH = 4 * 4096
 
-async function createScene(t: TestContext, limits: { readonly keep?: number; readonly maxBytes: number }) {
+async function createScene(
+  t: TestContext,
+  limits: { readonly keep?: number; readonly maxBytes: number },
+  errorOf: (n: number) => string = () => 'x',
+) {
   const disk = createDisk()
   const clock = createManualClock(Date.parse('2026-11-20T12:00:00Z'))
   const queue = createSchemaQueue({ path: `${scratch(t)}/reject`, disk, clock, schema: SCHEMA })
   for (let n = 0; n < 20; n += 1) {
     clock.advance(60_000)
-    await queue.add({ body: Buffer.from(String(n)), signer: n % 2 === 0 ? '/CN=known' : 'nobody', error: 'x' })
+    await queue.add({ body: Buffer.from(String(n)), signer: n % 2 === 0 ? '/CN=known' : 'nobody', error: errorOf(n) })
   }
-  const isVerified = (signer: string) => signer !== 'nobody'
-  const sweeper = createRejectLimits({ queue, disk, clock, keep: limits.keep, maxBytes: limits.maxBytes, isVerified })
+  const standingOf = (signer: string, error: string) =>
+    signer !== 'nobody' ? 'verified' : error.endsWith('[held]') ? 'unjudged' : 'unknown'
+  const sweeper = createRejectLimits({ queue, disk, clock, keep: limits.keep, maxBytes: limits.maxBytes, standingOf })
   const left = () =>
     readQueue(queue.path)
       .map(({ body }) => Number(body))
@@ -41,6 +46,13 @@ test('then the oldest of all', async (t) => {
   const { unverified, verified } = await sweeper.sweep()
   assert.deepEqual([unverified, verified], [10, 6])
   assert.deepEqual(left(), [12, 14, 16, 18])
+})
+
+test('between garbage and the verified: what only a CRL kept from being judged', async (t) => {
+  const { sweeper, left } = await createScene(t, { maxBytes: 15 * EACH }, (n) => (n < 10 ? 'x [held]' : 'x [held] y'))
+  assert.deepEqual(await sweeper.sweep(), { old: 0, unverified: 7, verified: 0, bytes: 13 * EACH })
+  // The five of nobody known, then the two oldest of those that could not be judged.
+  assert.deepEqual(left(), [0, 2, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18])
 })
 
 test('what is too old goes, whoever signed it; without limits nothing does', async (t) => {
@@ -72,4 +84,18 @@ test('one that somebody holds stays', async (t) => {
     break
   }
   assert.deepEqual(left(), [0, 19])
+})
+
+test('what comes while a sweep is running is not forgotten: the next one looks again', async (t) => {
+  const { queue, sweeper, left } = await createScene(t, { maxBytes: 30 * EACH })
+  await sweeper.makeRoom(1)
+  const add = async (n: number): Promise<void> => {
+    await sweeper.makeRoom(1)
+    await queue.add({ body: Buffer.from(String(n)), signer: 'nobody', error: 'x' })
+  }
+  // From the eleventh on they wait for one sweep, and are stored after it.
+  await Promise.all(Array.from({ length: 25 }, (_, n) => add(100 + n)))
+  assert.ok(left().length > 30)
+  assert.ok((await sweeper.makeRoom(1)) !== undefined)
+  assert.ok(left().length <= 27)
 })
