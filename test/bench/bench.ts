@@ -20,8 +20,9 @@ import type { Job } from './jobs.js'
 import { envelope, opensslSign, rawStore } from './limits.js'
 
 /**
- * Removed at the very end: creating files just after a large removal is several times slower for minutes (seen on ext4:
- * 330 instead of 980 messages received a second, with 5 ms of CPU instead of 1.1).
+ * Removed at the very end: an ext4 without a journal looks through all inodes that were deleted in the last minutes each time it
+ * makes one (330 instead of 980 messages received a second, with 5 ms of CPU instead of 1.1). When something else deletes much
+ * there, TMPDIR on a file system with a journal gives figures that mean something.
  */
 const scratch = mkdtempSync(join(tmpdir(), 'ssm-bench-'))
 

@@ -23,16 +23,23 @@ export function opensslSign(cores: number): Figure {
   return { what: `openssl speed rsa2048 sign, ${cores} core${cores > 1 ? 's' : ''}`, rate }
 }
 
-/** Runs `count` tasks, `width` at a time; per second. */
-async function rateOf(count: number, width: number, task: (n: number) => Promise<unknown>): Promise<number> {
+/** Runs `count` tasks, `width` at a time: how many a second, and what each takes of the processor. */
+async function rateOf(
+  count: number,
+  width: number,
+  task: (n: number) => Promise<unknown>,
+): Promise<Required<Pick<Figure, 'rate' | 'cpu'>>> {
   let next = 0
+  const before = process.cpuUsage()
   const start = performance.now()
   await Promise.all(
     Array.from({ length: width }, async () => {
       while (next < count) await task(next++)
     }),
   )
-  return (count / (performance.now() - start)) * 1000
+  const rate = (count / (performance.now() - start)) * 1000
+  const { user, system } = process.cpuUsage(before)
+  return { rate, cpu: (user + system) / 1000 / count }
 }
 
 const openAsync = promisify(open)
@@ -43,7 +50,7 @@ export async function rawStore(dir: string, count: number): Promise<Figure> {
   const body = makeRecord('ascii', 1)
   const top = join(dir, 'store')
   mkdirSync(top)
-  const rate = await rateOf(count, 16, async (n) => {
+  const figure = await rateOf(count, 16, async (n) => {
     const folder = join(top, String(n))
     mkdirSync(folder)
     await Promise.all(
@@ -58,7 +65,7 @@ export async function rawStore(dir: string, count: number): Promise<Figure> {
     await fsyncAsync(directory)
     closeSync(directory)
   })
-  return { what: 'raw durable store: 3 files, fsync of files and directory', rate }
+  return { what: 'raw durable store: 3 files, fsync of files and directory', ...figure }
 }
 
 /** Persistent SENDs of 10 KB with receipts, 64 in flight, by a bare socket. */
@@ -122,7 +129,7 @@ export async function envelope(dir: string, count: number): Promise<Figure[]> {
   await rateOf(200, 64, () => seal(plain))
   await rateOf(200, 1, () => judge(sealed))
   return [
-    { what: 'seal alone, 10 KB, 64 in flight', rate: await rateOf(count, 64, () => seal(plain)) },
-    { what: 'open alone, 10 KB', rate: await rateOf(count, 1, () => judge(sealed)) },
+    { what: 'seal alone, 10 KB, 64 in flight', ...(await rateOf(count, 64, () => seal(plain))) },
+    { what: 'open alone, 10 KB', ...(await rateOf(count, 1, () => judge(sealed))) },
   ]
 }
