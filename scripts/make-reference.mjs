@@ -1,7 +1,7 @@
 // Writes docs/configuration.md from the option table: `npm run build && node scripts/make-reference.mjs`.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LATER, OPTIONS, RETIRED } from '../dist/src/config/options.js'
+import { OPTIONS, RETIRED } from '../dist/src/config/options.js'
 
 const VALUES = {
   text: () => 'text',
@@ -48,9 +48,6 @@ function section(name) {
   ]
 }
 
-const later = Object.entries(LATER).map(
-  ([name, keys]) => `- \`[${name}]\` ${keys.map((key) => `\`${key}\``).join(', ')}`,
-)
 const retired = Object.entries(RETIRED).flatMap(([name, keys]) =>
   Object.entries(keys).map(([key, words]) => `- \`[${name}] ${key}\`: ${words}`),
 )
@@ -66,12 +63,6 @@ const text = [
   'show what is in effect. An unknown key is a warning that names the nearest known one; all problems are said at once.',
   '',
   ...sections.flatMap((name) => [...section(name), '']),
-  '## Known, not acted upon yet',
-  '',
-  'These keys belong to later releases. A file that has them gets a warning.',
-  '',
-  ...later,
-  '',
   '## Retired',
   '',
   ...retired,

@@ -61,7 +61,12 @@ const ROOMS: Readonly<Record<string, RoomRules>> = {
   config: { values: ['os', 'errors'], types: ['transport'], packages: [], node: ['path', 'buffer', 'net'] },
   // `message` for the table of reasons: how the error field of a reject begins is looked up there.
   pipeline: { values: ['os/clock', 'errors', 'message'], types: every, packages: [], node: ['crypto', 'buffer'] },
-  cli: { values: [...every, 'pipeline'], types: [], packages: ['commander', 'cli-progress'], node: ['*'] },
+  cli: {
+    values: [...every, 'pipeline'],
+    types: [],
+    packages: ['commander', 'cli-progress', 'prom-client'],
+    node: ['*'],
+  },
   bin: { values: ['cli'], types: [], packages: [], node: [] },
   // What other programs are given: the rooms with files, disk and clock of this machine put in. Nobody here imports it.
   library: { values: [...every], types: [], packages: [], node: [] },

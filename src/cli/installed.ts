@@ -87,6 +87,8 @@ export const INSTALLED: readonly InstalledPath[] = [
   ...['configuration', 'decisions', 'flow', 'library', 'migration', 'operations', 'security', 'torture'].map((name) =>
     document(`${DOC}/docs/${name}.md`, `docs/${name}.md`),
   ),
+  directory(`${DOC}/docs/monitoring`),
+  document(`${DOC}/docs/monitoring/alerts.yml`, 'docs/monitoring/alerts.yml'),
   document(`${DOC}/sbom.cdx.json`, 'made:sbom.cdx.json'),
   licence(`${DOC}/LICENSE`, 'LICENSE'),
   licence(`${DOC}/THIRD-PARTY-NOTICES`, 'made:THIRD-PARTY-NOTICES'),

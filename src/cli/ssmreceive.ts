@@ -13,6 +13,7 @@ import { supervise } from '../pipeline/supervise.js'
 import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.js'
 import { detach, isDetached, shouldDetach, tellParent } from './detach.js'
 import { parseFlags, type Flags } from './flags.js'
+import { openMonitoring } from './monitoring/monitoring.js'
 import { createNotifier } from './notify.js'
 import { createPidfile, livingHolder } from './pidfile.js'
 import type { Program } from './program.js'
@@ -96,6 +97,7 @@ async function serve(
     program,
     log: top,
   })
+  await using _monitoring = await openMonitoring(config.monitoring, status, top)
   await using refreshing = await createRefreshing(receiver, log, program, stopping.stop, reopenLog)
   using notifier = createNotifier(program, top)
   tellParent(program, { ssm: 'ready', exit: 0 })

@@ -9,6 +9,7 @@ import { createTally } from '../observe/tally.js'
 import { systemClock } from '../os/clock.js'
 import { createDoorbell } from '../pipeline/doorbell.js'
 import { sendForever } from '../pipeline/watch.js'
+import { keepTextfile, openMonitoring } from './monitoring/monitoring.js'
 import { createNotifier } from './notify.js'
 import type { Program } from './program.js'
 import { countedSends } from './status/counted.js'
@@ -42,6 +43,8 @@ export async function watchSpool(
     program,
     log: top,
   })
+  await using _monitoring = await openMonitoring(config.monitoring, status, top)
+  await using _textfile = keepTextfile(config.monitoring.textfile, status, top)
   const doorbell = createDoorbell(systemClock)
   const watcher = await sender.watch(doorbell.ring)
   try {

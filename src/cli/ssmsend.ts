@@ -6,8 +6,11 @@ import { isSsmError } from '../errors.js'
 import type { SenderConfig } from '../config/config.js'
 import { loadSenderConfig } from '../config/load.js'
 import { BREAK_LINE } from '../observe/create-log.js'
-import type { Log } from '../observe/log.js'
+import type { Log, Logger } from '../observe/log.js'
+import { systemClock } from '../os/clock.js'
+import { createDisk } from '../os/disk.js'
 import { sendAll, type SendReport } from '../pipeline/send.js'
+import { senderFigures } from '../spool/figures.js'
 import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.js'
 import { parseFlags } from './flags.js'
 import type { Program } from './program.js'
@@ -32,23 +35,33 @@ export async function ssmsend(program: Program): Promise<number> {
   const { config, log, warnings } = begun
   sayBeginning('ssmsend', log, warnings, config.protocol)
   const top = log.named('ssmsend')
+  const since = systemClock.now()
+  const made: Made = { report: { sent: 0, setAside: 0, locked: 0, left: 0 }, isOurs: !flags.watch }
   let exit: number
   try {
     exit = flags.watch
       ? await watchSpool(config, log, program, createLogAgain('ssmsend', log, flags, program))
-      : await run(config, log, program)
+      : await run(config, log, program, made)
   } catch (error) {
     exit = exitOf(error)
     program.stdout.write('SSM failed to complete successfully.  See log file for details.\n')
     top.error('SSM failed to complete successfully: %s', explained(error))
   }
+  await tellCollector(config, made, { since, exit }, top)
   top.info('SSM has shut down.')
   top.info(BREAK_LINE)
   log.close()
   return exit
 }
 
-async function run(config: SenderConfig, log: Log, program: Program): Promise<number> {
+/** What a run came to. */
+interface Made {
+  report: Readonly<SendReport>
+  /** false: it was another one's turn. */
+  isOurs: boolean
+}
+
+async function run(config: SenderConfig, log: Log, program: Program, made: Made): Promise<number> {
   const top = log.named('ssmsend')
   const queues = log.named('ssm.ssm2')
   using stopping = createStopping(program, (signal) => {
@@ -64,7 +77,11 @@ async function run(config: SenderConfig, log: Log, program: Program): Promise<nu
     }
     await sender.begin()
     using progress = await createProgress(waiting, config.logging.console, program.stderr)
-    const report = await sendAll({ ...sender, onProgress: progress.at }, stopping)
+    const onProgress = (soFar: Readonly<SendReport>): void => {
+      made.report = soFar
+      progress.at(soFar)
+    }
+    const report = await sendAll({ ...sender, onProgress }, stopping)
     queues.info('Tidying message directory.')
     await sender.purge()
     sayReport(report, log)
@@ -74,8 +91,27 @@ async function run(config: SenderConfig, log: Log, program: Program): Promise<nu
   } catch (error) {
     if (!isSsmError(error, 'locked')) throw error
     top.info('%s', error)
+    made.isOurs = false
     return 0
   }
+}
+
+/** For the textfile collector of node_exporter, when `[monitoring] textfile` asks for it. Never throws. */
+async function tellCollector(
+  { messaging, monitoring: { textfile } }: SenderConfig,
+  { report, isOurs }: Made,
+  { since, exit }: { readonly since: number; readonly exit: number },
+  log: Logger,
+): Promise<void> {
+  if (textfile === undefined || !isOurs) return
+  const { writeTextfile } = await import('./monitoring/monitoring.js')
+  const make = async (): Promise<string> => {
+    const { metricsOfRun } = await import('./monitoring/metrics.js')
+    const spools = await senderFigures(createDisk(), messaging.path, messaging.pathType)
+    const at = systemClock.now()
+    return await metricsOfRun({ at, exit, seconds: Math.max(0, at - since) / 1000, report, spools })
+  }
+  await writeTextfile(textfile, make, log)
 }
 
 function sayReport({ sent, setAside, locked, left }: SendReport, log: Log): void {

@@ -27,6 +27,7 @@ export function checkAcross(program: Program, values: Values, findings: Findings
       list.push({ section, key, text, ...(line === undefined ? {} : { line }) })
     }
   const context = { program, values, problem: to(findings.problems), warn: to(findings.warnings) }
+  checkMonitoring(context)
   const isAms = values.find('text', program, 'protocol') === 'AMS'
   const rules = isAms ? AMS_RULES : program === 'receiver' ? [...RULES, ...RECEIVER_RULES] : RULES
   for (const rule of rules) rule(context)
@@ -92,6 +93,19 @@ function checkListen({ values, problem }: Context): void {
   if (!isLoopback(listen.host)) {
     const words = 'without TLS only this machine may connect: listen at 127.0.0.1, or set use_ssl: true.'
     problem('broker', 'listen', words)
+  }
+}
+
+/** Names protect browsers of this network from being led here (DNS rebinding); and whoever writes them means it. */
+function checkMonitoring({ values, problem }: Context): void {
+  const listen = values.find('address', 'monitoring', 'listen')
+  const named = values.isGiven('monitoring', 'names')
+  if (listen === undefined) {
+    if (named) problem('monitoring', 'names', 'needs listen.')
+  } else if (!isLoopback(listen.host) && !named) {
+    const words =
+      'other machines may then look, without a login: set names to the host names by which they ask, or listen at 127.0.0.1.'
+    problem('monitoring', 'listen', words)
   }
 }
 

@@ -133,6 +133,16 @@ export interface LoggingConfig {
   readonly format: 'ssm' | 'json'
 }
 
+/** Who may look from outside. */
+export interface MonitoringConfig {
+  /** undefined: nobody. */
+  readonly listen?: Address
+  /** Host names that may be asked for; lower case. */
+  readonly names: readonly string[]
+  /** Of a sender. */
+  readonly textfile?: string
+}
+
 /** Where a program works: enough to ask it how it is. */
 export interface PlaceConfig {
   readonly role: 'sender' | 'receiver'
@@ -161,6 +171,7 @@ export interface SenderConfig {
   readonly messaging: SenderMessagingConfig
   readonly logging: LoggingConfig
   readonly daemon: SenderDaemonConfig
+  readonly monitoring: MonitoringConfig
 }
 
 export interface ReceiverConfig {
@@ -172,4 +183,5 @@ export interface ReceiverConfig {
   readonly messaging: ReceiverMessagingConfig
   readonly logging: LoggingConfig
   readonly daemon: DaemonConfig
+  readonly monitoring: Omit<MonitoringConfig, 'textfile'>
 }

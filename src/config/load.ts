@@ -11,6 +11,7 @@ import type {
   CertificatesConfig,
   LoggingConfig,
   MessagingConfig,
+  MonitoringConfig,
   PlaceConfig,
   ReceiverConfig,
   SenderConfig,
@@ -57,6 +58,10 @@ export function loadSenderConfig(file: string, cwd: string): Loaded<SenderConfig
     },
     logging: loggingOf(values),
     daemon: optional('statusSocket', values.find('path', 'daemon', 'status_socket')),
+    monitoring: {
+      ...monitoringOf(values),
+      ...optional('textfile', values.find('path', 'monitoring', 'textfile')),
+    },
   }))
 }
 
@@ -90,6 +95,7 @@ export function loadReceiverConfig(file: string, cwd: string): Loaded<ReceiverCo
       detach: values.word('daemon', 'detach', ['auto', 'yes', 'no']),
       ...optional('statusSocket', values.find('path', 'daemon', 'status_socket')),
     },
+    monitoring: monitoringOf(values),
   }))
 }
 
@@ -167,6 +173,13 @@ function finished<Config>(file: string, findings: Findings, values: Values, make
 function indented(file: string, findings: readonly Finding[]): string {
   const inOrder = [...findings].sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity))
   return inOrder.map((finding) => `\n  ${sentence(file, finding)}`).join('')
+}
+
+function monitoringOf(values: Values): Omit<MonitoringConfig, 'textfile'> {
+  return {
+    ...optional('listen', values.find('address', 'monitoring', 'listen')),
+    names: (values.find('addresses', 'monitoring', 'names') ?? []).map(({ host }) => host.toLowerCase()),
+  }
 }
 
 function brokerOf(values: Values, password: string | undefined): BrokerConfig {

@@ -7,6 +7,7 @@ import { AMS_OPTIONS } from './table/ams.js'
 import { BROKER_OPTIONS } from './table/broker.js'
 import { CERTIFICATE_OPTIONS } from './table/certificates.js'
 import { MESSAGING_OPTIONS } from './table/messaging.js'
+import { MONITORING_OPTIONS } from './table/monitoring.js'
 import { PROCESS_OPTIONS } from './table/process.js'
 import { PROGRAM_OPTIONS } from './table/program.js'
 import { STORING_OPTIONS } from './table/storing.js'
@@ -20,12 +21,8 @@ export const OPTIONS: readonly Option[] = [
   ...AMS_OPTIONS,
   ...STORING_OPTIONS,
   ...PROCESS_OPTIONS,
+  ...MONITORING_OPTIONS,
 ]
-
-/** Keys that a later release brings, by section: known, and not acted upon yet. */
-export const LATER: Readonly<Record<string, readonly string[]>> = {
-  monitoring: ['listen', 'textfile'],
-}
 
 /** Keys that older releases had, by section: what to write instead. */
 export const RETIRED: Readonly<Record<string, Readonly<Record<string, string>>>> = {

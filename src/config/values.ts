@@ -8,7 +8,7 @@ import type { IniDocument } from './ini.js'
 import { DEFAULT_SECTION } from './ini.js'
 import type { IniValues } from './interpolate.js'
 import type { Option, OptionType, Program } from './option.js'
-import { LATER, OPTIONS, RETIRED, optionsOf, sampleOf } from './options.js'
+import { OPTIONS, RETIRED, optionsOf, sampleOf } from './options.js'
 import { BadValue, PARSERS, type Parsed, type ParsedTypes } from './parsers.js'
 
 /** What an option has after reading. */
@@ -102,9 +102,9 @@ function readOption(option: Option, program: Program, ini: IniValues, findings: 
   }
 }
 
-/** Warns about everything in the file that no option reads: retired, not yet built, in the wrong section, unknown. */
+/** Warns about everything in the file that no option reads: retired, in the wrong section, unknown. */
 export function findUnknown(document: IniDocument, ini: IniValues, findings: Findings): void {
-  const sections = new Set([...OPTIONS.map(({ section }) => section), ...Object.keys(LATER)])
+  const sections = new Set(OPTIONS.map(({ section }) => section))
   for (const [section, { line, entries }] of document.sections) {
     if (!sections.has(section)) {
       const hint = [...sections].find((name) => name === section.toLowerCase()) ?? nearest(section, sections)
@@ -129,11 +129,10 @@ function isKnown(section: string, key: string): boolean {
 function whyIgnored(section: string, key: string): string {
   const retired = lookUp(lookUp(RETIRED, section), key)
   if (retired !== undefined) return `no longer used: ${retired}`
-  if (lookUp(LATER, section)?.includes(key) === true) return 'ignored: this option comes with a later release.'
   const elsewhere = [...new Set(OPTIONS.filter((option) => option.key === key).map((option) => option.section))]
   if (elsewhere.length > 0) return `unknown key, ignored; it belongs into [${elsewhere.join('] or [')}].`
   const near = OPTIONS.filter((option) => option.section === section).map((option) => option.key)
-  const hint = nearest(key, [...near, ...(lookUp(LATER, section) ?? [])])
+  const hint = nearest(key, near)
   return `unknown key, ignored${meant(hint, (name) => `'${name}'`)}`
 }
 

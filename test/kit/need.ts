@@ -53,6 +53,7 @@ const NEEDS = {
   'systemd-notify': { install: 'systemd', present: onPath('systemd-notify') },
   shellcheck: { install: 'shellcheck', present: onPath('shellcheck') },
   'systemd-analyze': { install: 'systemd', present: onPath('systemd-analyze') },
+  chromium: { install: 'chromium', present: onPath('chromium') },
   groff: { install: 'groff-base', present: onPath('groff') },
   'dpkg-deb': { install: 'dpkg', present: onPath('dpkg-deb') },
   lintian: { install: 'lintian', present: onPath('lintian') },

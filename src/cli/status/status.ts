@@ -3,7 +3,7 @@ import type { ReceiverConfig, SenderConfig, SenderDaemonConfig } from '../../con
 import { messageOf } from '../../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import type { Tally, TallyProgram, TallyView } from '../../observe/tally.js'
-import { systemClock, type Clock } from '../../os/clock.js'
+import { systemClock } from '../../os/clock.js'
 import { createDisk } from '../../os/disk.js'
 import { receiverFigures, senderFigures, type ReceiverFigures, type SenderFigures } from '../../spool/figures.js'
 import { OWN_DIRECTORY } from '../../spool/own-directory.js'
@@ -12,6 +12,7 @@ import { requeueVerb } from '../receiver-requeue.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { VERSION } from '../version.js'
 import type { Receiver } from '../wire-receiver.js'
+import { remembered } from './remembered.js'
 import { SOCKET_NAME, type Verbs } from './verbs.js'
 
 export type SpoolFigures = ReceiverFigures | SenderFigures
@@ -35,6 +36,9 @@ export interface Health {
   readonly words: string
 }
 
+/** A count is believed so long, ms. */
+const FRESH = 2000
+
 export type GetStatus = () => Promise<Status>
 
 /** The verbs of a receiver. */
@@ -52,7 +56,7 @@ export function receiverStatus(
   { messaging: { path } }: ReceiverConfig,
   { pid }: Program,
 ): GetStatus {
-  const figures = remembered(() => receiverFigures(createDisk(), path), systemClock)
+  const figures = remembered(() => receiverFigures(createDisk(), path), systemClock, FRESH)
   return async () => ({
     ...about('ssmreceive', tally, path, pid),
     ...(await orWhy(figures)),
@@ -65,7 +69,7 @@ export function senderStatus(
   { messaging: { path, pathType } }: SenderConfig,
   { pid }: Program,
 ): GetStatus {
-  const figures = remembered(() => senderFigures(createDisk(), path, pathType), systemClock)
+  const figures = remembered(() => senderFigures(createDisk(), path, pathType), systemClock, FRESH)
   return async () => ({ ...about('ssmsend', tally, path, pid), ...(await orWhy(figures)) })
 }
 
@@ -86,27 +90,5 @@ async function orWhy(figures: () => Promise<SpoolFigures>): Promise<Pick<Status,
     return { spools: await figures() }
   } catch (error) {
     return { spoolsFailed: printable(messageOf(error), PRINTABLE_LIMITS.sentence) }
-  }
-}
-
-/** What was counted is believed so long, ms, and twenty times as long as counting took: nobody may keep us counting. */
-const FRESH = 2000
-const RATIO = 20
-
-/** One look at a time, and not all the time. */
-function remembered<T>(look: () => Promise<T>, clock: Pick<Clock, 'monotonic'>): () => Promise<T> {
-  let known: { readonly value: T; readonly until: number } | undefined
-  let looking: Promise<T> | undefined
-  const again = async (): Promise<T> => {
-    const since = clock.monotonic()
-    const value = await look()
-    const took = clock.monotonic() - since
-    known = { value, until: since + took + Math.max(FRESH, RATIO * took) }
-    return value
-  }
-  return () => {
-    if (known !== undefined && clock.monotonic() < known.until) return Promise.resolve(known.value)
-    looking ??= again().finally(() => (looking = undefined))
-    return looking
   }
 }
