@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
 import { after, describe, it } from 'node:test'
 import { parseCertificate } from '../../src/crypto/certificate.js'
-import { DerReader, TAG } from '../../src/crypto/der.js'
 import { element, oid, sequence, setOf } from '../../src/crypto/der-write.js'
 import { issueCertificate } from '../../src/crypto/issue.js'
+
 import { opensslHash } from '../../src/crypto/name.js'
 import { toPem } from '../../src/crypto/pem.js'
 import { isSsmError } from '../../src/errors.js'
 import { createTestPki, testKey } from '../kit/ca.js'
+import { certificateWithKey, ODD_KEYS } from '../kit/odd-keys.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'ssm-certificate-'))
 after(() => {
@@ -127,30 +128,13 @@ describe('names', () => {
     })
   }
 
-  it('gives no key to node for which node would end the process', () => {
-    const bits = (...octets: readonly number[]) => element(0x03, Buffer.from(octets))
-    const kind = (id: string, ...parameters: readonly Uint8Array[]) => sequence(oid(id), ...parameters)
-    const ec = kind('1.2.840.10045.2.1', oid('1.2.840.10045.3.1.7'))
-    const keys = [
-      sequence(ec, bits(0, 0)),
-      sequence(ec, bits(3, 3)),
-      sequence(ec, bits(0, 2)),
-      sequence(ec, bits(0)),
-      sequence(ec, bits(0, 6, ...Buffer.alloc(64))),
-      sequence(kind('1.2.840.10045.2.1', sequence()), bits(0, 4, ...Buffer.alloc(64))),
-      sequence(kind('1.2.840.10040.4.1'), bits(0, 2, 1, 5)),
-      sequence(kind('1.3.101.110'), bits(0, ...Buffer.alloc(32, 9))),
-    ]
-    const { spki, der } = issueCertificate({ subject: '/CN=x', key: testKey('ed25519') })
-    const outer = new DerReader(der, 'the certificate').enter(TAG.sequence)
-    const { value } = outer.next(TAG.sequence)
-    const rest = Buffer.concat([outer.any().bytes, outer.any().bytes])
-    const at = value.indexOf(spki)
-    for (const key of keys) {
-      // The lengths around the key are mended; nobody looks at the signature here.
-      const tbs = sequence(value.subarray(0, at), key, value.subarray(at + spki.length))
-      const changed = parseCertificate(sequence(tbs, rest))
-      assert.throws(() => changed.publicKey.asymmetricKeyDetails, (error) => isSsmError(error, 'malformed')) // prettier-ignore
-    }
-  })
+  for (const [name, spki] of Object.entries(ODD_KEYS)) {
+    it(`gives no key to node for which node would end the process: ${name}`, () => {
+      const certificate = parseCertificate(certificateWithKey('/CN=x', spki))
+      const details = (): unknown => certificate.publicKey.asymmetricKeyDetails
+      // Node bears RSA keys of any numbers; they are refused for their size.
+      if (name.startsWith('RSA with')) assert.ok(details() !== undefined)
+      else assert.throws(details, (error) => isSsmError(error, 'malformed'))
+    })
+  }
 })
