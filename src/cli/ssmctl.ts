@@ -20,11 +20,13 @@ import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
 import { addSpoolVerbs } from './ssmctl-spool.js'
 import { addStatusVerb } from './ssmctl-status.js'
+import { addTraceVerb } from './ssmctl-trace.js'
 import { VERSION } from './version.js'
 
 const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addCheckVerb,
   addStatusVerb,
+  addTraceVerb,
   addLogLevelVerb,
   addEnvelopeVerbs,
   addCertificateVerbs,

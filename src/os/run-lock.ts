@@ -56,13 +56,6 @@ function markOf(stats: Stats | undefined): string {
   return stats === undefined ? '' : `${stats.ino} ${stats.birthtimeMs}`
 }
 
-/** Who works in a directory now, as far as its lock tells; takes nothing. Throws SsmError `disk`. */
-export async function livingRun(disk: Disk, directory: string): Promise<Holder | undefined> {
-  if (disk.lstat(`${directory}/lock`) === undefined) return undefined
-  const holder = await readHolder(disk, `${directory}/lock.holder`)
-  return holder === undefined || isGone(holder.owner) ? undefined : holder
-}
-
 /** Moves a dead holder's lock away; whoever moves it first may go on. One that was taken meanwhile goes back. */
 function breakLock(disk: Disk, lock: string, mark: string): void {
   const aside = `${lock}.dead-${thisProcess().pid}`

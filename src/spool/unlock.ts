@@ -6,7 +6,7 @@ import { basename, dirname } from 'node:path'
 import type { MessageId } from '../message.js'
 import type { Disk, Stats } from '../os/disk.js'
 import { isGone, type ProcessIdentity } from '../os/process-identity.js'
-import { livingRun } from '../os/run-lock.js'
+import { findLiving } from '../os/run-lock.js'
 import { claimsOf, listClaimRecords, readClaimRecord } from './claim-record.js'
 import { lookAt } from './listing.js'
 import { lockOfFile } from './message-directory.js'
@@ -41,7 +41,7 @@ export async function readLocks(options: LocksOptions): Promise<Locks> {
   const living = kind === 'schema' ? new Map<string, ProcessIdentity>() : await livingClaims(disk, path)
   // Only a receiver locks held messages, and it alone.
   const isHeld = basename(path) === 'held' && basename(dirname(path)) === OWN_DIRECTORY
-  const receiver = isHeld ? await livingRun(disk, dirname(path)) : undefined
+  const receiver = isHeld ? await findLiving(disk, dirname(path)) : undefined
   const lockOf = (id: MessageId): string =>
     kind === 'simple' ? `${path}/${id}.lck` : kind === 'schema' ? `${path}/${id}/locked` : lockOfFile(path, id)
 
