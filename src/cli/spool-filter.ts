@@ -31,7 +31,7 @@ export function withFilters(command: Command): Command {
   return command
     .option('--older <age>', 'added longer ago, as in 90 s, 30 min, 12 h, 7 d')
     .option('--newer <age>', 'added since')
-    .option('--signer <dn>', 'of this signer, as list prints it; * stands for anything; case does not matter')
+    .option('--signer <dn>', 'of this signer, or said to be; * stands for anything; case does not matter')
     .option('--reason <code>', 'refused, held or set aside for it (ssmctl explain); several between commas')
     .option('--larger <size>', 'body of more bytes, as in 64 KiB, 10 MiB')
     .option('--smaller <size>', 'body of fewer bytes')
@@ -48,7 +48,7 @@ export function parseFilter(flags: FilterFlags, now: number): Filter {
   add(newer, quantity('--newer', parseDuration), (age) => (view) => view.added >= now - age)
   add(larger, quantity('--larger', parseSize), (size) => (view) => view.size > size)
   add(smaller, quantity('--smaller', parseSize), (size) => (view) => view.size < size)
-  add(signer, patternOf, (matches) => (view) => matches(signerOf(view) ?? ''))
+  add(signer, patternOf, (matches) => (view) => matches(signerOf(view)?.name ?? ''))
   add(reason, reasonsOf, (words) => (view) => words.has(viewReason(view) ?? ''))
   return { isEmpty: tests.length === 0, passes: (view) => tests.every((test) => test(view)) }
 }
@@ -85,9 +85,17 @@ function reasonsOf(text: string): ReadonlySet<string> {
   return new Set(words)
 }
 
-/** Outside text. */
-export function signerOf({ fields }: ElementView): string | undefined {
-  return fields.get('signer')?.toString('utf8')
+/** What is stored when nobody's signature was verified. */
+const NOBODY = /^(?:Not available\.)?$/u
+/** Who is not listed is refused before anything is verified. */
+const CLAIMED = /^Signer not in valid DNs list: (.+?) \(not verified\)/su
+
+/** Whose message it is, or says it is. Outside text. */
+export function signerOf({ fields }: ElementView): { readonly name: string; readonly verified: boolean } | undefined {
+  const signer = fields.get('signer')?.toString('utf8')
+  if (signer !== undefined && !NOBODY.test(signer)) return { name: signer, verified: true }
+  const claimed = CLAIMED.exec(fields.get('error')?.toString('utf8') ?? '')?.[1]
+  return claimed === undefined ? undefined : { name: claimed, verified: false }
 }
 
 /** Why it was refused, held or set aside, when it says so. */

@@ -11,7 +11,7 @@ import { listIntermediate, visitDirectory } from '../spool/listing.js'
 import { lockOfFile } from '../spool/message-directory.js'
 import { idOfName, nameOfId } from '../spool/message-id.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
-import { PackedNames, isElementName, parseElementPath, timeOfName } from '../spool/names.js'
+import { PackedNames, isElementName, parseElementPath, momentOfName } from '../spool/names.js'
 
 export interface ElementView {
   readonly id: string
@@ -145,7 +145,7 @@ async function viewElement(disk: Disk, path: string, id: string): Promise<Elemen
   return {
     id,
     size,
-    added: timeOfName(name),
+    added: momentOfName(name),
     changed: stats.mtimeMs,
     ...(lock === undefined ? {} : { locked: lock.mtimeMs }),
     fields: schema ? await readFields(disk, place) : new Map<string, Buffer>(),

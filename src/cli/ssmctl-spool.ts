@@ -246,6 +246,7 @@ function groupOf(by: string): (view: ElementView) => string | undefined {
   if (by !== 'signer') throw new SsmError('usage', `--by ${printable(by)}: reason or signer`)
   return (view) => {
     const signer = signerOf(view)
-    return signer === undefined ? undefined : printable(signer, SENTENCE)
+    if (signer === undefined) return undefined
+    return `${printable(signer.name, SENTENCE)}${signer.verified ? '' : ' (not verified)'}`
   }
 }

@@ -91,7 +91,7 @@ async function findEvents(
   const names = new Names(id)
   const events = new Map<string, TraceEvent>()
   const found = (event: TraceEvent): void => {
-    if (events.size < MOST_EVENTS) events.set(`${event.at ?? ''} ${event.where} ${event.text}`, event)
+    if (events.size < MOST_EVENTS) events.set(`${event.at} ${event.where} ${event.text}`, event)
     else say(`more than ${MOST_EVENTS} lines`)
   }
   const looking = { names, found, say }
@@ -101,7 +101,7 @@ async function findEvents(
     for (const log of logs) await lookIntoLog(log, looking)
   }
   for (const place of places) await lookIntoJournal(place, looking)
-  return [...events.values()].sort((a, b) => (a.at ?? Infinity) - (b.at ?? Infinity))
+  return [...events.values()].sort((a, b) => Number(a.lasts ?? false) - Number(b.lasts ?? false) || a.at - b.at)
 }
 
 /** The id names an element, which names an id, which other logs have. */
@@ -123,13 +123,8 @@ async function lookIntoLog(log: string, looking: Looking): Promise<void> {
   }
 }
 
-function timeOf({ at }: TraceEvent): string {
-  return at === undefined ? '-' : new Date(at).toISOString()
-}
-
-function asJson(event: TraceEvent): string {
-  const { where, text, path } = event
-  return JSON.stringify({ ...(event.at === undefined ? {} : { time: timeOf(event) }), where, text, path })
+function asJson({ at, lasts, where, text, path }: TraceEvent): string {
+  return JSON.stringify({ time: new Date(at).toISOString(), where, ...(lasts ? { lasts } : {}), text, path })
 }
 
 function asLine(event: TraceEvent, paint: Paint): string {
@@ -139,5 +134,5 @@ function asLine(event: TraceEvent, paint: Paint): string {
       ? 'warning'
       : undefined
   const text = style === undefined ? event.text : paint(style, event.text)
-  return [paint('dim', timeOf(event)), event.where, text].join('\t')
+  return [paint('dim', new Date(event.at).toISOString()), event.where, text].join('\t')
 }

@@ -31,6 +31,11 @@ export function timeOfName(name: string): number {
   return Number.parseInt(name.slice(0, 8), 16) * 1000
 }
 
+/** The same, to the millisecond. */
+export function momentOfName(name: string): number {
+  return timeOfName(name) + Math.floor(Number.parseInt(name.slice(8, 13), 16) / 1000)
+}
+
 /** Makes names that rise, a fresh time each. */
 export interface NameMaker {
   element(): string

@@ -40,7 +40,9 @@ async function createReject(dir: string): Promise<void> {
   await add(10, 'a', 10, { error: 'Failed to verify message: altered [signature]', signer: 'Not available.' })
   await add(3, 'b', 5000, { error: 'Signer not in valid DNs list: /C=UK/O=x/CN=b', signer: '/C=UK/O=x/CN=b' })
   await add(0, 'c', 70_000, { error: 'the signer is banned [banned]', signer: '/C=UK/O=X/CN=c [signature]' })
-  await add(0, 'd', 11, { error: 'Failed to verify message: whatever' })
+  const claimed =
+    'Signer not in valid DNs list: /C=UK/O=z/CN=d (not verified); the nearest listed DN is /C=UK [not-listed]'
+  await add(0, 'd', 11, { error: claimed, signer: 'Not available.' })
 }
 
 test('by age, signer, reason and size', async (t) => {
@@ -57,7 +59,8 @@ test('by age, signer, reason and size', async (t) => {
     ['--signer /C=UK', []],
     ['--signer /C=UK/O=x/CN=b*b', []],
     ['--reason signature', ['a']],
-    ['--reason not-listed,banned', ['b', 'c']],
+    ['--reason not-listed,banned', ['b', 'c', 'd']],
+    ['--signer *cn=d --reason not-listed', ['d']],
     ['--reason expired', []],
     ['--larger 5kb', ['c']],
     ['--larger 5000', ['c']],
@@ -78,13 +81,13 @@ test('by age, signer, reason and size', async (t) => {
 test('counted by reason and signer, the most first', async (t) => {
   const dir = scratch(t)
   await createReject(dir)
-  assert.equal(await text('count', dir, '--by', 'reason'), '1\t-\n1\tbanned\n1\tnot-listed\n1\tsignature\n')
+  assert.equal(await text('count', dir, '--by', 'reason'), '2\tnot-listed\n1\tbanned\n1\tsignature\n')
   await createReject(dir)
   assert.equal(await text('count', dir, '--by', 'reason', '--signer', '*b'), '2\tnot-listed\n')
   const json = JSON.parse(await text('count', dir, '--by', 'signer', '--json')) as unknown
   assert.deepEqual(json, {
     count: 8,
-    signer: { '-': 2, '/C=UK/O=X/CN=c [signature]': 2, '/C=UK/O=x/CN=b': 2, 'Not available.': 2 },
+    signer: { '-': 2, '/C=UK/O=X/CN=c [signature]': 2, '/C=UK/O=x/CN=b': 2, '/C=UK/O=z/CN=d (not verified)': 2 },
   })
 })
 

@@ -14,6 +14,7 @@ interface Traced {
   readonly time: string
   readonly where: string
   readonly text: string
+  readonly lasts?: true
 }
 
 async function trace(site: Site, id: string, ...args: readonly string[]): Promise<readonly Traced[]> {
@@ -50,7 +51,8 @@ test('by each of its names, in the order of time', async (t) => {
   const { site, ids } = await createScene(t)
   const [one = '', two = '', odd = ''] = ids
   const life = await trace(site, one)
-  const times = life.map(({ time }) => time)
+  assert.deepEqual([life.at(-1)?.where, life.at(-1)?.lasts], ['incoming', true])
+  const times = life.slice(0, -1).map(({ time }) => time)
   assert.deepEqual(times, [...times].sort())
   const has = (events: readonly Traced[], where: RegExp, text: RegExp): void => {
     assert.ok(events.some((each) => where.test(each.where) && text.test(each.text)), `${String(where)} ${String(text)}\n${JSON.stringify(events, undefined, 1)}`) // prettier-ignore
@@ -60,7 +62,7 @@ test('by each of its names, in the order of time', async (t) => {
   has(life, /^ssmreceive\.log$/u, /^INFO Received message\. ID = /u)
   has(life, /^ssmreceive\.log$/u, /^INFO Valid signer: /u)
   has(life, /^ssmreceive\.log$/u, /^INFO Message saved to incoming queue as /u)
-  has(life, /^incoming$/u, /^lies here as .* signer \/C=XX/u)
+  has(life, /^incoming$/u, /^it lies here as .* signer \/C=XX/u)
   has(life, /^journal$/u, /^stored in incoming as /u)
   has(life, /^sent$/u, /^a copy of 4 bytes/u)
   const name = /as ([0-9a-f]{8}\/[0-9a-f]{14})/u.exec(life.find(({ where }) => where === 'incoming')!.text)![1]!

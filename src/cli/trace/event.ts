@@ -1,8 +1,10 @@
 /** What is found out about one message, and by which names it goes. */
 
 export interface TraceEvent {
-  /** ms since the epoch; undefined: nobody knows. */
-  readonly at?: number
+  /** ms since the epoch. */
+  readonly at: number
+  /** It is so still: said last. */
+  readonly lasts?: true
   /** `ssmsend.log`, `incoming`, `journal`, … */
   readonly where: string
   /** Safe to print. */

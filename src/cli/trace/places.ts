@@ -90,12 +90,12 @@ function eventOf(where: string, path: string, view: ElementView): TraceEvent {
   const signer = signerOf(view)
   const error = view.fields.get('error')
   const details = [
-    `lies here as ${printable(view.id, 1024)}, ${view.size} bytes`,
+    `it lies here as ${printable(view.id, 1024)}, ${view.size} bytes, since then`,
     ...(view.locked === undefined ? [] : [`locked since ${new Date(view.locked).toISOString()}`]),
-    ...(signer === undefined ? [] : [`signer ${printable(signer)}`]),
+    ...(signer?.verified === true ? [`signer ${printable(signer.name)}`] : []),
     ...(error === undefined ? [] : [printable(error, 1024)]),
   ]
-  return { at: view.added, where, text: details.join('; '), path: printable(`${path}/${view.id}`, 4096) }
+  return { at: view.added, lasts: true, where, text: details.join('; '), path: printable(`${path}/${view.id}`, 4096) }
 }
 
 async function lookIntoSent(disk: Disk, path: string, { names, found }: Looking): Promise<void> {
