@@ -57,7 +57,7 @@ test('it takes the Nodes that package.json names, and no others', (t) => {
   for (const [version, good] of VERSIONS) {
     const { status, stdout, stderr } = launch(join(scratch(t), version), { node: version })
     assert.equal(status, good ? 0 : 78, `${version}: ${stdout}${stderr}`)
-    if (good) assert.match(stdout, /^node 16 \S+\/lib\/bin\/ssmsend\.js -c a file\n$/)
+    if (good) assert.match(stdout, /^node 32 --max-semi-space-size=8 \S+\/lib\/bin\/ssmsend\.js -c a file\n$/)
     else assert.match(stderr, new RegExp(`^ssmsend: needs Node\\.js 20\\.19 or later.*node is ${version}.*\\n$`))
   }
 })
