@@ -32,6 +32,8 @@ function makeParts() {
     // Without time and name in its header.
     writeFileSync(join(made, 'man', `${name}.gz`), gzipSync(readFileSync(join(made, 'man', name)), { level: 9 }))
   }
+  const ctl = join(repository, 'dist', 'src', 'bin', 'ssmctl.js')
+  writeFileSync(join(made, 'completion.bash'), execFileSync(process.execPath, [ctl, 'completion', 'bash']))
   const { name, comment, home, shell } = SERVICE_ACCOUNT
   writeFileSync(join(made, 'sysusers.conf'), `u ${name} - "${comment}" ${home} ${shell}\n`)
   const rules = of('runtime').map(({ path, mode, owner, group }) => `d ${path} ${octal(mode)} ${owner} ${group} -\n`)

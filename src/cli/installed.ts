@@ -74,6 +74,9 @@ export const INSTALLED: readonly InstalledPath[] = [
   file('/usr/lib/sysusers.d/apelssm.conf', 'made:sysusers.conf'),
   file('/usr/lib/tmpfiles.d/apelssm.conf', 'made:tmpfiles.conf'),
 
+  // Found by the name of the program; the folder belongs to bash-completion.
+  ...PROGRAMS.map((name) => file(`/usr/share/bash-completion/completions/${name}`, 'made:completion.bash')),
+
   directory('/etc/apel'),
   ...['sender.cfg', 'receiver.cfg', 'dns'].map((name) => config(`/etc/apel/${name}`, `conf/${name}`)),
   // The name that it had in the Python package: two files for the same logs would be an error of logrotate.
@@ -88,7 +91,9 @@ export const INSTALLED: readonly InstalledPath[] = [
     document(`${DOC}/docs/${name}.md`, `docs/${name}.md`),
   ),
   directory(`${DOC}/docs/monitoring`),
-  document(`${DOC}/docs/monitoring/alerts.yml`, 'docs/monitoring/alerts.yml'),
+  ...['alerts.yml', 'grafana.json'].map((name) =>
+    document(`${DOC}/docs/monitoring/${name}`, `docs/monitoring/${name}`),
+  ),
   document(`${DOC}/sbom.cdx.json`, 'made:sbom.cdx.json'),
   licence(`${DOC}/LICENSE`, 'LICENSE'),
   licence(`${DOC}/THIRD-PARTY-NOTICES`, 'made:THIRD-PARTY-NOTICES'),

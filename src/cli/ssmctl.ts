@@ -15,6 +15,7 @@ import { addConvertDnVerb } from './ssmctl-convert-dn.js'
 import { addDemoVerb } from './ssmctl-demo.js'
 import { addEnvelopeVerbs } from './ssmctl-envelope.js'
 import { addLogLevelVerb } from './ssmctl-log-level.js'
+import { addCompletionVerb } from './ssmctl-completion.js'
 import { addExplainVerb } from './ssmctl-explain.js'
 import { addPkiVerbs } from './ssmctl-pki.js'
 import { type Ctl, type CtlProgram, OutputClosed, createOutput } from './ssmctl-process.js'
@@ -36,6 +37,7 @@ const GROUPS: readonly ((command: Command, ctl: Ctl) => void)[] = [
   addAmsVerbs,
   addPkiVerbs,
   addDemoVerb,
+  addCompletionVerb,
 ]
 
 /** Runs one command line; resolves with the exit code and never rejects. */

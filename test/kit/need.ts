@@ -54,6 +54,7 @@ const NEEDS = {
   shellcheck: { install: 'shellcheck', present: onPath('shellcheck') },
   'systemd-analyze': { install: 'systemd', present: onPath('systemd-analyze') },
   chromium: { install: 'chromium', present: onPath('chromium') },
+  zsh: { install: 'zsh', present: onPath('zsh') },
   groff: { install: 'groff-base', present: onPath('groff') },
   'dpkg-deb': { install: 'dpkg', present: onPath('dpkg-deb') },
   lintian: { install: 'lintian', present: onPath('lintian') },

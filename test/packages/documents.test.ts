@@ -26,6 +26,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^ssmctl ams /, 'test/cli/ssmctl-ams.test.ts, with a double of the service'],
   [/^npm run torture /, 'a person, for an hour: test/crash and test/fault run its parts in short'],
   [/^ssmctl status --watch$/, 'test/e2e/status.test.ts, for it never ends'],
+  [/^ssmctl completion /, 'test/cli/completion.test.ts, into no file'],
   [/^docker (build|run) /, 'test/packages/container.test.ts, with buildah'],
 ]
 
@@ -33,9 +34,9 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
 const EXITS: readonly (readonly [RegExp, readonly number[]])[] = [
   // The message that was set aside is tried again, and set aside again.
   [/^ssmsend -c/, [0, 1]],
-  // A throw-away site has things to look at; what it must not have are wrong options and faults of ours.
   // No sender stays there.
   [/^ssmctl status /, [0, 1]],
+  // A throw-away site has things to look at; what it must not have are wrong options and faults of ours.
   [/^ssm(ctl check|send --check|receive --check)/, [0, 1]],
 ]
 

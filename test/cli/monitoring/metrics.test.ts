@@ -72,11 +72,7 @@ const RULE =
   /^ {6}- alert: ([A-Z][A-Za-z]+)\n {8}expr: (\S[^\n]*)\n {8}for: (\d+[smhd])\n {8}labels:\n {10}severity: (?:critical|warning)\n {8}annotations:\n {10}summary: '[^'\n]+'\n {10}description: '[^'\n]+'\n/u
 
 test('the example alerts ask for metrics that there are, in expressions that close', async () => {
-  const texts = await Promise.all([metricsOf(BUSY), metricsOf(SENDER)])
-  const run = await metricsOfRun({ at: 0, exit: 0, seconds: 0, report: { sent: 0, setAside: 0, locked: 0, left: 0 } })
-  const known = new Set(
-    [...texts, run].flatMap((text) => [...text.matchAll(/^# TYPE (\S+)/gmu)].map(([, name]) => name)),
-  )
+  const known = await knownMetrics()
   let rest = readText('docs/monitoring/alerts.yml').replace(/^#[^\n]*\n/gmu, '')
   const head = 'groups:\n  - name: ssm\n    rules:\n'
   assert.ok(rest.startsWith(head))
@@ -108,3 +104,41 @@ function closes(expression: string): boolean {
   }
   return open.length === 0
 }
+
+async function knownMetrics(): Promise<ReadonlySet<string | undefined>> {
+  const report = { sent: 0, setAside: 0, locked: 0, left: 0 }
+  const texts = await Promise.all([
+    metricsOf(BUSY),
+    metricsOf(SENDER),
+    metricsOfRun({ at: 0, exit: 0, seconds: 0, report }),
+  ])
+  return new Set(texts.flatMap((text) => [...text.matchAll(/^# TYPE (\S+)/gmu)].map(([, name]) => name)))
+}
+
+test('the dashboard asks for metrics that there are, and its panels do not overlap', async () => {
+  const known = await knownMetrics()
+  const { panels } = JSON.parse(readText('docs/monitoring/grafana.json')) as {
+    panels: { title: string; gridPos: Record<'x' | 'y' | 'w' | 'h', number>; targets: { expr: string }[] }[]
+  }
+  const taken = new Map<string, string>()
+  for (const { title, gridPos, targets } of panels) {
+    for (const { expr } of targets) {
+      const metrics = [...expr.matchAll(/\bssm_[a-z_]+/gu)].map(([metric]) => metric)
+      assert.ok(metrics.length > 0, title)
+      assert.deepEqual(
+        metrics.filter((metric) => !known.has(metric)),
+        [],
+        title,
+      )
+      assert.equal(closes(expr), true, expr)
+    }
+    const { x, y, w, h } = gridPos
+    assert.ok(x + w <= 24, title)
+    for (let cell = 0; cell < w * h; cell++) {
+      const at = `${x + (cell % w)} ${y + Math.floor(cell / w)}`
+      assert.equal(taken.get(at), undefined, `${title} at ${at}`)
+      taken.set(at, title)
+    }
+  }
+  assert.ok(panels.length >= 10)
+})
