@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createTestPki } from '../kit/ca.js'
+import { opensslHash } from '../../src/crypto/name.js'
+import { createTestPki, testKey } from '../kit/ca.js'
 import { scratch } from '../kit/scratch.js'
 import { ssmctl } from '../kit/ssmctl.js'
 
@@ -95,6 +96,9 @@ test('verify-cert: what cannot be judged is exit code 2, wrong usage 64', async 
     [['--capath', capath, '--at', 'yesterday', host.certificateFile], 64],
     [['--capath', capath, '--at', '2026-02-30T00:00:00Z', host.certificateFile], 64],
     [['--capath', capath, '--purpose', 'tls', host.certificateFile], 64],
+    [['--capath', capath, '--signing-policy', 'some', host.certificateFile], 64],
+    [['--capath', capath, '--allow-sha1', 'messages', host.certificateFile], 64],
+    [['--capath', capath, '--allow-weak', '3des', host.certificateFile], 64],
     [['--capath', capath], 64],
     [[host.certificateFile], 64],
   ]
@@ -103,4 +107,39 @@ test('verify-cert: what cannot be judged is exit code 2, wrong usage 64', async 
     assert.deepEqual([run.exit, run.stdout.toString()], [exit, ''], args.join(' '))
     assert.notEqual(run.stderr, '')
   }
+})
+
+test('verify-cert: signing policies, SHA-1 and short keys as a receiver is told', async (t) => {
+  const dir = scratch(t)
+  const pki = createTestPki(dir)
+  const { host, ca, capath } = pki
+  const sha1 = pki.add('sha1', { digest: 'sha1' })
+  const weak = pki.add('weak', { key: testKey('rsa1024') })
+  const judge = async (...args: readonly string[]): Promise<string> => {
+    const run = await ssmctl(['verify-cert', '--capath', capath, ...args])
+    return `${run.exit} ${/: (?:OK|FAILED \S+)/u.exec(run.stdout.toString())?.[0] ?? run.stderr}`
+  }
+  const file = join(capath, `${opensslHash(ca.certificate.subject)}.signing_policy`)
+  const policy = (subjects: string): void => {
+    writeFileSync(
+      file,
+      `access_id_CA X509 '${ca.dn}'\npos_rights globus CA:sign\ncond_subjects globus '"${subjects}"'\n`,
+    )
+  }
+  assert.equal(await judge(host.certificateFile), '0 : OK')
+  assert.equal(await judge('--signing-policy', 'enforce', host.certificateFile), '1 : FAILED policy:')
+  policy('/C=XX/O=Elsewhere/*')
+  assert.equal(await judge(host.certificateFile), '1 : FAILED policy:')
+  assert.equal(await judge('--signing-policy', 'ignore', host.certificateFile), '0 : OK')
+  policy('/C=XX/O=Test/*')
+  assert.equal(await judge('--signing-policy', 'enforce', host.certificateFile), '0 : OK')
+
+  assert.equal(await judge(sha1.certificateFile), '1 : FAILED algorithm:')
+  assert.equal(await judge('--allow-sha1', 'certificates', sha1.certificateFile), '0 : OK')
+  assert.equal(await judge('--allow-sha1', 'crls', sha1.certificateFile), '1 : FAILED algorithm:')
+  pki.writeCrl({ digest: 'sha1' })
+  assert.equal(await judge('--crls', '--allow-sha1', 'certificates', host.certificateFile), '1 : FAILED crl-invalid:')
+  assert.equal(await judge('--crls', '--allow-sha1', 'crls', host.certificateFile), '0 : OK')
+  assert.equal(await judge('--purpose', 'signer', weak.certificateFile), '1 : FAILED algorithm:')
+  assert.equal(await judge('--purpose', 'signer', '--allow-weak', 'rsa1024', weak.certificateFile), '0 : OK')
 })
