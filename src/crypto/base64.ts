@@ -15,23 +15,37 @@ export function base64LinesLength(length: number): number {
   return Math.ceil(length / 3) * 4 + Math.ceil(length / LINE_OCTETS)
 }
 
+/** Octets that are encoded by one native call. */
+const STRETCH = 256 * LINE_OCTETS
+/** The text of a stretch without line ends. Made once: 20 KB of garbage less for an encrypted message of 10 KB. */
+let room: Buffer | undefined
+
 /** Base64 in lines of 64 columns, each ended by LF, written into `target` from `at`. Returns the offset behind it. */
 export function writeBase64Lines(bytes: Buffer, target: Buffer, at: number): number {
-  // One native call for all, then whole lines into place word by word: 10 KB take a third of the time of a write each.
-  const text = Buffer.from(bytes.toString('base64'), 'latin1')
-  const from = new DataView(text.buffer, text.byteOffset, text.length)
+  room ??= Buffer.allocUnsafe((STRETCH / LINE_OCTETS) * LINE_COLUMNS)
+  let offset = at
+  for (let start = 0; start < bytes.length; start += STRETCH) {
+    const length = room.write(bytes.toString('base64', start, Math.min(start + STRETCH, bytes.length)), 'latin1')
+    offset = breakLines(room, length, target, offset)
+  }
+  return offset
+}
+
+/** Whole lines go into place word by word: 10 KB take a third of the time of a write each. */
+function breakLines(text: Buffer, length: number, target: Buffer, at: number): number {
+  const from = new DataView(text.buffer, text.byteOffset, length)
   const to = new DataView(target.buffer, target.byteOffset, target.length)
   let offset = at
   let line = 0
-  for (; line + LINE_COLUMNS <= text.length; line += LINE_COLUMNS) {
+  for (; line + LINE_COLUMNS <= length; line += LINE_COLUMNS) {
     for (let column = 0; column < LINE_COLUMNS; column += 4) {
       to.setInt32(offset, from.getInt32(line + column, true), true)
       offset += 4
     }
     target[offset++] = LF
   }
-  if (line === text.length) return offset
-  offset += text.copy(target, offset, line)
+  if (line === length) return offset
+  offset += text.copy(target, offset, line, length)
   target[offset++] = LF
   return offset
 }

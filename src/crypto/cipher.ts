@@ -67,7 +67,8 @@ const MAX_NONCE = 64
 export interface Encrypted {
   readonly key: Buffer
   readonly algorithm: Buffer
-  readonly content: Buffer
+  /** In pieces, one behind the other: who lays them out copies them anyway. */
+  readonly content: readonly Buffer[]
   /** The authentication tag, of GCM. */
   readonly mac?: Buffer
 }
@@ -84,15 +85,16 @@ function isGcm(node: CipherEntry['node']): node is GcmName {
 /** Encrypts with a fresh random key and initialisation vector. */
 export async function encryptContent(name: CipherName, plain: Buffer): Promise<Encrypted> {
   const { oid: id, node, keyLength, ivLength } = CIPHERS[name]
-  const key = randomBytes(keyLength)
-  const iv = randomBytes(ivLength)
+  const random = randomBytes(keyLength + ivLength)
+  const key = random.subarray(0, keyLength)
+  const iv = random.subarray(keyLength)
   if (!isGcm(node)) {
     const cipher = createCipheriv(node, key, iv)
-    const content = await inPieces(plain, cipher)
+    const content = await piecesOf(plain, cipher)
     return { key, algorithm: sequence(oid(id), octetString(iv)), content }
   }
   const cipher = createCipheriv(node, key, iv, { authTagLength: TAG_LENGTH })
-  const content = await inPieces(plain, cipher)
+  const content = await piecesOf(plain, cipher)
   const algorithm = sequence(oid(id), sequence(octetString(iv), integer(TAG_LENGTH)))
   return { key, algorithm, content, mac: cipher.getAuthTag() }
 }
@@ -102,13 +104,18 @@ interface Pieces {
   final(): Buffer
 }
 
-async function inPieces(bytes: Buffer, cipher: Pieces): Promise<Buffer> {
+async function piecesOf(bytes: Buffer, cipher: Pieces): Promise<readonly Buffer[]> {
   const done: Buffer[] = []
   await eachPiece(bytes.length, (start, end) => {
     done.push(cipher.update(bytes.subarray(start, end)))
   })
   const last = cipher.final()
   if (last.length > 0) done.push(last)
+  return done
+}
+
+async function inPieces(bytes: Buffer, cipher: Pieces): Promise<Buffer> {
+  const done = await piecesOf(bytes, cipher)
   // Decrypting leaves nothing for the end: one piece needs no copy.
   const [only] = done
   return done.length === 1 && only !== undefined ? only : Buffer.concat(done)

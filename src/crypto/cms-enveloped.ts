@@ -99,7 +99,7 @@ export async function envelopedData(
   const infos: Buffer[] = []
   for (const recipient of recipients) infos.push(await recipientInfo(recipient, key, keyTransport))
   const agreed = recipients.some((recipient) => curveOf(recipient.publicKey) !== undefined)
-  const encrypted = laidOut(TAG.sequence, oid(CMS.data), algorithm, ...laidOut(context(0), content))
+  const encrypted = laidOut(TAG.sequence, oid(CMS.data), algorithm, ...laidOut(context(0), ...content))
   const enveloped = laidOut(
     TAG.sequence,
     // RFC 5652 section 6.1; RFC 5083 section 2.1: always 0.
@@ -109,7 +109,7 @@ export async function envelopedData(
     ...(mac === undefined ? [] : [octetString(mac)]),
   )
   const type = oid(mac === undefined ? CMS.envelopedData : CMS.authEnvelopedData)
-  await breatheAfter(content)
+  await breatheAfter(plain)
   return Buffer.concat(laidOut(TAG.sequence, type, ...laidOut(constructed(0), ...enveloped)))
 }
 

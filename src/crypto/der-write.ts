@@ -37,8 +37,18 @@ export function setOf(...contents: readonly Uint8Array[]): Buffer {
   return element(TAG.set, ...[...contents].sort((a, b) => Buffer.compare(a, b)))
 }
 
+/** Ours are a few dozen, written again and again (2 us each). Bounded, should somebody issue with many. */
+const written = new Map<string, Buffer>()
+const MAX_WRITTEN = 1000
+
+/** To be put into something: not to be changed. */
 export function oid(dotted: string): Buffer {
-  return element(TAG.oid, encodeOid(dotted))
+  const known = written.get(dotted)
+  if (known !== undefined) return known
+  const made = element(TAG.oid, encodeOid(dotted))
+  if (written.size >= MAX_WRITTEN) written.clear()
+  written.set(dotted, made)
+  return made
 }
 
 /** INTEGER in shortest form. */

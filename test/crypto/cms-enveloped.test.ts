@@ -30,7 +30,7 @@ function withWrapped(wrapped: Buffer, recipients = 1): Buffer {
     octetString(wrapped),
   )
   const set = element(TAG.set, ...Array.from({ length: recipients }, () => info))
-  const encrypted = sequence(oid(CMS.data), algorithm, element(context(0), content))
+  const encrypted = sequence(oid(CMS.data), algorithm, element(context(0), ...content))
   return contentInfo(CMS.envelopedData, sequence(integer(0), set, encrypted))
 }
 
