@@ -87,9 +87,17 @@ export const INSTALLED: readonly InstalledPath[] = [
   directory(DOC),
   ...['README.md', 'CHANGELOG.md', 'SECURITY.md'].map((name) => document(`${DOC}/${name}`, name)),
   directory(`${DOC}/docs`),
-  ...['configuration', 'decisions', 'flow', 'library', 'migration', 'operations', 'security', 'torture'].map((name) =>
-    document(`${DOC}/docs/${name}.md`, `docs/${name}.md`),
-  ),
+  ...[
+    'configuration',
+    'decisions',
+    'flow',
+    'library',
+    'migration',
+    'operations',
+    'performance',
+    'security',
+    'torture',
+  ].map((name) => document(`${DOC}/docs/${name}.md`, `docs/${name}.md`)),
   directory(`${DOC}/docs/monitoring`),
   ...['alerts.yml', 'grafana.json'].map((name) =>
     document(`${DOC}/docs/monitoring/${name}`, `docs/monitoring/${name}`),

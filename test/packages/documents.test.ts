@@ -24,6 +24,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^sh scripts\/build-deb\.sh$/, 'test/packages/deb.test.ts'],
   [/^npm (pack|install --global \.\/secure-stomp-messenger-\*\.tgz)$/, 'test/packages/npm.test.ts'],
   [/^ssmctl ams /, 'test/cli/ssmctl-ams.test.ts, with a double of the service'],
+  [/^npm run bench /, 'a person, for half an hour'],
   [/^npm run torture /, 'a person, for an hour: test/crash and test/fault run its parts in short'],
   [/^ssmctl status --watch$/, 'test/e2e/status.test.ts, for it never ends'],
   [/^ssmctl completion /, 'test/cli/completion.test.ts, into no file'],
