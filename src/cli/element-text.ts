@@ -22,15 +22,3 @@ export function elementJson(view: ElementView): Readonly<Record<string, string |
     ...(reason === undefined ? {} : { reason }),
   }
 }
-
-const AGES = [
-  [86_400, 'd'],
-  [3600, 'h'],
-  [60, 'min'],
-] as const
-
-export function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  for (const [length, unit] of AGES) if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit}`
-  return `${seconds} s`
-}

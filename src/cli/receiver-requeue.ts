@@ -12,10 +12,10 @@ import { parseElementPath } from '../spool/names.js'
 import type { ReceiverSpools } from './receiver-spools.js'
 import type { Verb } from './status/verbs.js'
 
-/** What became of one. Of the held ones: `rejected`, `dropped` (banned), or `held` still. */
+/** What became of one. Of the held ones: `accepted`, `rejected`, `dropped` (banned), or `held` still. */
 export type RequeueAnswer =
   | Requeued
-  | { readonly outcome: 'rejected'; readonly name: string }
+  | { readonly outcome: 'accepted' | 'rejected'; readonly name: string }
   | { readonly outcome: 'dropped' | 'held' }
   /** Trouble of ours: it stays, and so will the others. */
   | { readonly outcome: 'failed'; readonly detail: string }
@@ -41,8 +41,12 @@ export function createRequeue(
       throw new SsmError('locked', 'the receiver has not yet dealt with what the run before it left: try again')
     }
     held.log.info('Judging message %s again.', id)
-    if (folder === 'reject') return await requeue({ reject, bodyOf, open: held.open, place: held.place }, name)
-    return ofHeld(await judgeHeldOne(held, name))
+    if (folder === 'held') return ofHeld(await judgeHeldOne(held, name))
+    const answer = await requeue({ reject, bodyOf, open: held.open, place: held.place }, name)
+    if (answer.outcome === 'stored') {
+      held.log.info('Message %s of reject, which came as %s, is accepted: it is stored as %s.', name, answer.empaid, answer.name) // prettier-ignore
+    }
+    return answer
   }
 }
 
@@ -56,8 +60,8 @@ function partsOf(id: string): readonly ['reject' | 'held', string] {
 
 function ofHeld(placed: Placed | undefined): RequeueAnswer {
   if (placed === undefined) return { outcome: 'held' }
-  const { queue, name, again } = placed
-  if (queue === 'incoming') return { outcome: 'stored', name, again }
+  const { queue, name } = placed
+  if (queue === 'incoming') return { outcome: 'accepted', name }
   return queue === 'dropped' ? { outcome: 'dropped' } : { outcome: 'rejected', name }
 }
 
@@ -96,7 +100,7 @@ function isIds(value: unknown): value is readonly string[] {
 
 const OUTCOMES: Readonly<Record<RequeueAnswer['outcome'], true>> = {
   ...{ stored: true, refused: true, foreign: true, damaged: true, locked: true },
-  ...{ rejected: true, dropped: true, held: true, failed: true },
+  ...{ accepted: true, rejected: true, dropped: true, held: true, failed: true },
 }
 
 /** What came over the socket. Throws SsmError `unreachable`. */

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { findRole } from '../config/role.js'
+import { createPaint, hasColour } from './colour.js'
 import type { Ctl } from './ssmctl-process.js'
 
 interface Flags {
@@ -36,6 +37,8 @@ async function check(flags: Flags, ctl: Ctl): Promise<number> {
   }
   const findings = await checkSetup(role, options, ctl.program)
   const report = { role, file: config, findings }
-  await ctl.out.write(flags.json === true ? renderJson(report) : renderText(report))
+  await ctl.out.write(
+    flags.json === true ? renderJson(report) : renderText(report, createPaint(hasColour(ctl.program))),
+  )
   return isGood(findings) ? 0 : 1
 }

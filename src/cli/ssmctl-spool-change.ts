@@ -59,8 +59,8 @@ async function choose(
 }
 
 /** Nothing is done without it. */
-async function sayUndone(what: string, count: number, ctl: Ctl): Promise<number> {
-  if (count > 0) await ctl.err.write(`ssmctl spool ${what} nothing was done: --yes does it\n`)
+async function sayUndone(verb: string, what: string, count: number, ctl: Ctl): Promise<number> {
+  if (count > 0) await ctl.err.write(`ssmctl spool ${verb}: nothing was done; --yes ${what}: ${count}\n`)
   return count > 0 ? 1 : 0
 }
 
@@ -72,7 +72,7 @@ async function purge(dir: string, ids: readonly string[], flags: ChangeFlags, ct
   const { chosen, exit } = await choose('purge', disk, dir, ids, flags, ctl)
   if (flags.yes !== true) {
     for (const id of chosen) await ctl.out.write(`${printable(id, 1024)}\twould be removed\n`)
-    return Math.max(exit, await sayUndone(`purge: of ${chosen.length} messages`, chosen.length, ctl))
+    return Math.max(exit, await sayUndone('purge', 'removes messages', chosen.length, ctl))
   }
   becomeOwner(dir, ctl.program)
   const claims = await openClaims(disk, dir)
@@ -118,5 +118,5 @@ async function unlock(dir: string, ids: readonly string[], flags: ChangeFlags, c
     await ctl.out.write(`${printable(id, 1024)}\t${printable(words[found.state], 1024)}\n`)
   }
   if (flags.yes === true) return worst
-  return Math.max(worst, await sayUndone(`unlock: of ${breakable} locks`, breakable, ctl))
+  return Math.max(worst, await sayUndone('unlock', 'breaks locks', breakable, ctl))
 }

@@ -55,7 +55,7 @@ async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags,
       const some = chosen.slice(from, from + REQUEUED_TOGETHER)
       const answers = await ask(some)
       for (const [at, answer] of answers.entries()) {
-        if (answer.outcome !== 'stored') exit = 1
+        if (answer.outcome !== 'stored' && answer.outcome !== 'accepted') exit = 1
         await ctl.out.write(`${flags.json === true ? asJson(some[at], answer) : asLine(some[at], answer)}\n`)
       }
       const failed = answers.find(({ outcome }) => outcome === 'failed')
@@ -165,6 +165,8 @@ function wordsOf(answer: RequeueAnswer): Words {
       return { said: 'skipped: damaged', more: answer.detail }
     case 'locked':
       return { said: 'skipped: locked', more: 'another process has it, or it is gone' }
+    case 'accepted':
+      return { said: 'accepted', more: `incoming/${answer.name}` }
     case 'rejected':
       return { said: 'refused', more: `reject/${answer.name}` }
     case 'dropped':

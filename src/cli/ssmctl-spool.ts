@@ -5,7 +5,7 @@ import { SsmError } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
-import { age, elementJson, iso } from './element-text.js'
+import { elementJson, iso } from './element-text.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
 import { addAgainVerbs } from './ssmctl-spool-again.js'
@@ -23,6 +23,7 @@ import {
 } from './spool-filter.js'
 import { FIELDS, viewSpool, type ElementView, type SpoolView } from './spool-view.js'
 import { type Ctl, INPUT_LIMIT, readAll, readNamed } from './ssmctl-process.js'
+import { span } from './status/words.js'
 
 interface AddFlags {
   readonly type?: string
@@ -118,12 +119,12 @@ const HEADING = 'ID\tBYTES\tAGE\tLOCK\tEMPAID\tSIGNER\tERROR\n'
 
 function asLine(view: ElementView, now: number): string {
   const field = (name: string): string => printable(view.fields.get(name) ?? '-')
-  const lock = view.locked === undefined ? '-' : `locked ${age(now - view.locked)}`
+  const lock = view.locked === undefined ? '-' : `locked ${span(now - view.locked)}`
   const empaid = field(view.fields.has('empaid') ? 'empaid' : 'id')
   return [
     printable(view.id, 1024),
     view.size,
-    age(now - view.added),
+    span(now - view.added),
     lock,
     empaid,
     field('signer'),
@@ -181,7 +182,7 @@ async function whatToTry(view: ElementView): Promise<readonly string[]> {
 
 function aboutElement(view: ElementView): string {
   const now = systemClock.now()
-  const since = (at: number): string => `${iso(at)} (${age(now - at)} ago)`
+  const since = (at: number): string => `${iso(at)} (${span(now - at)} ago)`
   return [
     `id:       ${printable(view.id, 1024)}`,
     `bytes:    ${view.size}`,

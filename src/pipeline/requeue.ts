@@ -25,8 +25,8 @@ export interface RequeueDeps {
 
 /** What became of one. */
 export type Requeued =
-  /** Accepted, and gone from reject. `again`: it was stored before. */
-  | { readonly outcome: 'stored'; readonly name: string; readonly again: boolean }
+  /** Accepted, and gone from reject. `again`: it was stored before. `empaid`: the id it came with. */
+  | { readonly outcome: 'stored'; readonly name: string; readonly again: boolean; readonly empaid: string }
   /** Refused, or to be held, today too: it stays where it is. */
   | { readonly outcome: 'refused'; readonly reason: Reason; readonly detail: string }
   /** No receiver stored this: a loader did, or it was never a message of ours. It stays. */
@@ -67,10 +67,11 @@ function saysSmime({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
 }
 
 async function accept(deps: RequeueDeps, claim: Claim<Rejected>, element: Rejected, opened: Opened): Promise<Requeued> {
-  const placed = await deps.place(opened, element.body, element.empaid ?? NO_ID)
+  const { empaid = NO_ID } = element
+  const placed = await deps.place(opened, element.body, empaid)
   if (placed.queue === 'incoming') {
     await claim.remove()
-    return { outcome: 'stored', name: placed.name, again: placed.again }
+    return { outcome: 'stored', name: placed.name, again: placed.again, empaid }
   }
   if (await isDouble(deps, claim.id, placed, element.body)) await claim.remove()
   return { outcome: 'refused', reason: 'replayed', detail: 'the same signature came before under another id' }

@@ -1,7 +1,17 @@
 /** `ssmctl spool purge`, `unlock` and `export`, over spools of every kind. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '../../src/os/clock.js'
@@ -10,6 +20,7 @@ import { createFailed } from '../../src/spool/failed.js'
 import { createMessageDirectory } from '../../src/spool/message-directory.js'
 import { createSchemaQueue } from '../../src/spool/schema-queue.js'
 import { createSimpleQueue } from '../../src/spool/simple-queue.js'
+import { need } from '../kit/need.js'
 import { scratch } from '../kit/scratch.js'
 import { ssmctl, type CtlRun } from '../kit/ssmctl.js'
 
@@ -43,7 +54,7 @@ for (const kind of ['dirq', 'directory'] as const) {
     const dry = await run('purge', dir, '--all')
     assert.equal(dry.exit, 1)
     assert.deepEqual(lines(dry), ids.map((id) => [id, 'would be removed'])) // prettier-ignore
-    assert.match(dry.stderr, /of 3 messages nothing was done: --yes does it/u)
+    assert.match(dry.stderr, /nothing was done; --yes removes messages: 3/u)
     assert.equal(await queue.count(), 3)
     const one = await run('purge', dir, '--smaller', '2b', '--yes')
     assert.deepEqual([one.exit, lines(one)], [0, [[ids[0], 'removed']]])
@@ -142,4 +153,21 @@ test('export: files and a manifest, from several spools; the spools stay as they
     assert.deepEqual([refused.exit, refused.stdout.length], [64, 0])
     assert.match(refused.stderr, words)
   }
+})
+
+test('started as root, they act as the owner of the spool', { skip: need('root') }, async (t) => {
+  const nobody = 65_534
+  const dir = join(scratch(t), 'out')
+  const ids: string[] = []
+  for (const n of [1, 2]) ids.push((await ssmctl(['spool', 'add', dir], { input: `${n}` })).stdout.toString().trim())
+  const all = () => readdirSync(dir, { recursive: true }).map((name) => join(dir, String(name)))
+  for (const file of [dir, ...all()]) chownSync(file, nobody, nobody)
+  chmodSync(join(dir, '..'), 0o711)
+  writeFileSync(join(dir, `${ids[1]!}.lck`), '')
+  age(join(dir, `${ids[1]!}.lck`), 120)
+  assert.deepEqual(lines(await run('purge', dir, ids[0]!, '--yes')), [[ids[0], 'removed']])
+  assert.deepEqual(lines(await run('unlock', dir, '--all', '--yes')), [[ids[1], 'unlocked']])
+  const foreign = all().filter((file) => statSync(file).uid !== nobody)
+  assert.deepEqual(foreign, [])
+  assert.ok(existsSync(join(dir, '.ssm/claims')))
 })

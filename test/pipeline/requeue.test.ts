@@ -36,7 +36,7 @@ test('accepted today: to incoming with the id it came with, and gone from reject
   const { place, all } = await createRequeue(path)
   await place(unlisted, Buffer.from('w'), 'some id')
   const [outcome] = await all(accepts)
-  assert.deepEqual({ ...outcome, name: '' }, { outcome: 'stored', name: '', again: false })
+  assert.deepEqual({ ...outcome, name: '' }, { outcome: 'stored', name: '', again: false, empaid: 'some id' })
   assert.deepEqual([bodies(path, 'incoming'), bodies(path, 'reject')], [['content of w'], []])
   assert.equal(String(readQueue(`${path}/incoming`)[0]?.empaid), 'some id')
   // When it comes again from the broker, it is known.
@@ -48,7 +48,7 @@ test('stored meanwhile: only removed from reject', async (t) => {
   const { place, all } = await createRequeue(path)
   await place(unlisted, Buffer.from('w'), 'x')
   const { name } = await place(ok('w'), Buffer.from('w'), 'x')
-  assert.deepEqual(await all(accepts), [{ outcome: 'stored', name, again: true }])
+  assert.deepEqual(await all(accepts), [{ outcome: 'stored', name, again: true, empaid: 'x' }])
   assert.deepEqual([bodies(path, 'incoming'), bodies(path, 'reject')], [['content of w'], []])
 })
 

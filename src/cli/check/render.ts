@@ -1,5 +1,6 @@
 /** Findings as a list for people or an object for programs. */
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
+import { createPaint, type Paint } from '../colour.js'
 import type { Finding, Level } from './finding.js'
 
 export interface Report {
@@ -10,14 +11,19 @@ export interface Report {
 
 const MARKS: Readonly<Record<Level, string>> = { ok: '✓', warning: '!', failed: '✗', unchecked: '–' }
 
+const STYLES = { ok: 'good', warning: 'warning', failed: 'wrong', unchecked: 'dim' } as const satisfies Record<
+  Level,
+  string
+>
+
 export function isGood(findings: readonly Finding[]): boolean {
   return !findings.some(({ level }) => level === 'failed')
 }
 
 /** A line a finding, its remedy below it, and a sum. */
-export function renderText({ role, file, findings }: Report): string {
+export function renderText({ role, file, findings }: Report, paint: Paint = createPaint(false)): string {
   const lines = findings.flatMap(({ level, about, text, remedy }) => [
-    `${MARKS[level]} ${safe(about)}: ${safe(text)}`,
+    `${paint(STYLES[level], MARKS[level])} ${safe(about)}: ${safe(text)}`,
     ...(remedy === undefined || level === 'ok' ? [] : [`    → ${safe(remedy)}`]),
   ])
   const count = (level: Level): number => findings.filter((finding) => finding.level === level).length

@@ -10,6 +10,7 @@ import { FILE_CHECKS } from './files.js'
 import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
 import { IDENTITY_CHECKS } from './identity.js'
 import { INSTALLATION_CHECKS } from './installation.js'
+import { createPaint, hasColour } from '../colour.js'
 import { isGood, renderJson, renderText } from './render.js'
 import { RIGHTS_CHECKS } from './rights.js'
 import { SPOOL_CHECKS } from './spool.js'
@@ -45,7 +46,9 @@ export async function runCheck(
   const findings = await checkSetup(role, flags, program)
   const report = { role, file: flags.config, findings }
   try {
-    await createOutput(program.stdout).write(flags.json ? renderJson(report) : renderText(report))
+    await createOutput(program.stdout).write(
+      flags.json ? renderJson(report) : renderText(report, createPaint(hasColour(program))),
+    )
   } catch (error) {
     // `--check | head`: whoever reads knows enough.
     if (!(error instanceof OutputClosed)) throw error

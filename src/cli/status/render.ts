@@ -1,4 +1,5 @@
 /** The status of a program as lines for people. */
+import { createPaint } from '../colour.js'
 import { OUTCOMES, type Outcome } from '../../observe/tally.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import type { ReceiverFigures, SenderFigures } from '../../spool/figures.js'
@@ -22,13 +23,9 @@ const TOP_SIGNERS = 5
 
 /** `colour`: the first word of the state in green or red. */
 export function renderSeen(seen: Seen, colour: boolean): string {
-  const state = paint(stateOf(seen), isHealthy(seen), colour)
+  const state = createPaint(colour)(isHealthy(seen) ? 'good' : 'wrong', stateOf(seen))
   const lines = isAnswer(seen) ? linesOf(seen) : spoolLines(seen.spools)
   return `${[`${seen.program}: ${state}`, ...lines].join('\n')}\n`
-}
-
-function paint(text: string, good: boolean, colour: boolean): string {
-  return colour ? `\x1b[${good ? 32 : 31}m${text}\x1b[0m` : text
 }
 
 function stateOf(seen: Seen): string {
