@@ -23,7 +23,7 @@ async function logLevel(word: string | undefined, config: string | undefined, ct
   const { path, daemon } = loadPlace(file, findRole(file), cwd)
   const [{ askRunning }, { socketPath }, { parseLevel }] = await Promise.all([
     import('./status/ask.js'),
-    import('./status/status.js'),
+    import('./status/verbs.js'),
     import('./status/log-level.js'),
   ])
   const level = word === undefined ? undefined : parseLevel(word)

@@ -19,7 +19,7 @@ import { createMissing, parseFilter, select, withFilters, type FilterFlags } fro
 import { viewSpool } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
 import { askRunning } from './status/ask.js'
-import { socketPath } from './status/status.js'
+import { socketPath } from './status/verbs.js'
 
 interface RequeueFlags extends FilterFlags {
   readonly config: string

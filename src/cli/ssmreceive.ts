@@ -21,7 +21,8 @@ import { createRefreshing, type Refreshing } from './refreshing.js'
 import { createStopping } from './stopping.js'
 import { logLevelVerb } from './status/log-level.js'
 import { openStatusSocket } from './status/socket.js'
-import { receiverStatus, receiverVerbs, socketPath } from './status/status.js'
+import { receiverStatus, receiverVerbs } from './status/status.js'
+import { socketPath } from './status/verbs.js'
 import { wireReceiver, type Receiver } from './wire-receiver.js'
 
 export async function ssmreceive(program: Program): Promise<number> {

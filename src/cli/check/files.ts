@@ -1,13 +1,16 @@
-/** Files that the programs write beside the spool: log and pidfile. */
+/** Files that the programs write: log and pidfile, the status socket, metrics. */
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf, systemCode } from '../../errors.js'
 import { livingHolder } from '../pidfile.js'
+import { LONGEST_SOCKET_PATH, socketPath } from '../status/verbs.js'
 import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
 
 export const FILE_CHECKS: readonly Check[] = [
   { about: 'log', run: checkLog },
   { about: 'pidfile', only: 'receiver', run: checkPidfile },
+  { about: 'status socket', run: checkSocket },
+  { about: 'textfile', only: 'sender', run: checkTextfile },
 ]
 
 async function checkLog({ config: { logging } }: Subject): Promise<readonly Finding[]> {
@@ -26,6 +29,26 @@ async function checkPidfile(subject: Subject): Promise<readonly Finding[]> {
   if (why === undefined) return [ok('pidfile', `${pidfile} can be written`)]
   const remedy = `create ${dirname(pidfile)}, writable for this user (systemd: RuntimeDirectory=)`
   return [warning('pidfile', `${pidfile} cannot be written: ${why}; the receiver runs without it`, remedy)]
+}
+
+/** A path that is too long would be a line at INFO only. */
+function checkSocket({ config: { messaging, daemon } }: Subject): Promise<readonly Finding[]> {
+  const path = socketPath(messaging.path, daemon)
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= LONGEST_SOCKET_PATH) return Promise.resolve([])
+  const words = `${path} has ${bytes} bytes, and the path of a socket at most ${LONGEST_SOCKET_PATH}: ssmctl status sees the spools only`
+  return Promise.resolve([warning('status socket', words, 'set [daemon] status_socket to a shorter path')])
+}
+
+async function checkTextfile(subject: Subject): Promise<readonly Finding[]> {
+  if (subject.role !== 'sender') return []
+  const { textfile } = subject.config.monitoring
+  if (textfile === undefined) return []
+  // It is replaced as a whole: the directory counts.
+  const why = await whyNotWritable(`${textfile}.new`)
+  if (why === undefined) return [ok('textfile', `${textfile} can be written`)]
+  const remedy = `make ${dirname(textfile)}, writable for the owner of the spool`
+  return [warning('textfile', `${textfile} cannot be written: ${why}; messages go on without it`, remedy)]
 }
 
 /** undefined: it can be written, or made. Opens nothing. */

@@ -3,7 +3,7 @@ import { REASONS, type Reason } from '../../message.js'
 import { OUTCOMES, type SignerCount } from '../../observe/tally.js'
 import { OUTCOME_WORDS, isReceiver } from '../status/render.js'
 import type { Status } from '../status/status.js'
-import { bytes, clockTime, distance, grouped } from '../status/words.js'
+import { bytes, clockTime, distance, grouped, some } from '../status/words.js'
 import { renderChart } from './chart.js'
 import { html, type Html, type Part } from './html.js'
 
@@ -106,7 +106,7 @@ function state({ spools, spoolsFailed, trust, now }: Status): Html {
   else if (isReceiver(spools)) {
     rows.push(row('incoming', grouped(spools.incoming)), row('reject', grouped(spools.reject)))
     rows.push(row('held', grouped(spools.held), spools.held > 0 ? 'warn' : ''))
-    rows.push(row('journal', `${spools.journal.files} files, ${bytes(spools.journal.bytes)}`))
+    rows.push(row('journal', `${some(spools.journal.files, 'file')}, ${bytes(spools.journal.bytes)}`))
   } else {
     rows.push(row('outgoing', grouped(spools.outgoing)))
     rows.push(row('set aside', grouped(spools.failed), spools.failed > 0 ? 'warn' : ''))

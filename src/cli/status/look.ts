@@ -5,7 +5,8 @@ import { findLiving, type Holder } from '../../os/run-lock.js'
 import { receiverFigures, senderFigures } from '../../spool/figures.js'
 import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 import { askRunning } from './ask.js'
-import { socketPath, type SpoolFigures, type Status } from './status.js'
+import type { SpoolFigures, Status } from './status.js'
+import { socketPath } from './verbs.js'
 
 export type Seen =
   | ({ readonly running: true } & Status)

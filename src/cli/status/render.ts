@@ -6,7 +6,7 @@ import type { ReceiverFigures, SenderFigures } from '../../spool/figures.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { isAnswer, isHealthy, type Seen } from './look.js'
 import type { SpoolFigures, Status } from './status.js'
-import { bytes, clockTime, distance, grouped } from './words.js'
+import { bytes, clockTime, distance, grouped, some } from './words.js'
 
 export const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
   stored: 'stored',
@@ -82,7 +82,7 @@ function spoolLines(spools: SpoolFigures): string[] {
     const { incoming, reject, held, journal } = spools
     return [
       `spools: incoming ${incoming}, reject ${reject}, held ${held}${free}`,
-      `journal: ${journal.files} files, ${bytes(journal.bytes)}`,
+      `journal: ${some(journal.files, 'file')}, ${bytes(journal.bytes)}`,
     ]
   }
   return [`spools: outgoing ${spools.outgoing}, set aside ${spools.failed}${free}`]
@@ -104,7 +104,7 @@ function trustLines(
   const next = nextUpdate === undefined ? '' : `, the next ends ${distance(nextUpdate, now)}`
   const old = outdated === 0 ? 'none outdated' : `${outdated} OUTDATED`
   return [
-    `trust: ${certificates} certificates, ${crls} CRLs (${old}${next}), ${dns} DNs; read ${distance(read, now)}`,
+    `trust: ${some(certificates, 'certificate')}, ${some(crls, 'CRL')} (${old}${next}), ${some(dns, 'DN')}; read ${distance(read, now)}`,
     ...(failed === undefined ? [] : [`trust: what was read before stays in use: ${failed}`]),
   ]
 }

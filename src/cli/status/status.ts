@@ -1,19 +1,18 @@
 /** How a running program is: what it counted, what lies in its spools, how fresh its trust is, and whether all is well. */
-import type { ReceiverConfig, SenderConfig, SenderDaemonConfig } from '../../config/config.js'
+import type { ReceiverConfig, SenderConfig } from '../../config/config.js'
 import { messageOf } from '../../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import type { Tally, TallyProgram, TallyView } from '../../observe/tally.js'
 import { systemClock } from '../../os/clock.js'
 import { createDisk } from '../../os/disk.js'
 import { receiverFigures, senderFigures, type ReceiverFigures, type SenderFigures } from '../../spool/figures.js'
-import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 import type { Program } from '../program.js'
 import { requeueVerb } from '../receiver-requeue.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { VERSION } from '../version.js'
 import type { Receiver } from '../wire-receiver.js'
 import { remembered } from './remembered.js'
-import { SOCKET_NAME, type Verbs } from './verbs.js'
+import type { Verbs } from './verbs.js'
 
 export type SpoolFigures = ReceiverFigures | SenderFigures
 
@@ -44,11 +43,6 @@ export type GetStatus = () => Promise<Status>
 /** The verbs of a receiver. */
 export function receiverVerbs(status: GetStatus, receiver: Pick<Receiver, 'requeue' | 'reload'>): Verbs {
   return { status: () => status(), requeue: requeueVerb(receiver) }
-}
-
-/** Where a program with this configuration can be asked. */
-export function socketPath(path: string, { statusSocket }: SenderDaemonConfig): string {
-  return statusSocket ?? `${path}/${OWN_DIRECTORY}/${SOCKET_NAME}`
 }
 
 export function receiverStatus(

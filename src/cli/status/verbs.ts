@@ -2,6 +2,8 @@
  * What can be asked of a running program over its status socket: a table of verbs. Whoever adds one adds a line to the table
  * that the program hands to `openStatusSocket`.
  */
+import type { SenderDaemonConfig } from '../../config/config.js'
+import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 
 /** One line of JSON from whoever asks: an object with `verb`, and what that verb needs. Outside data: check each field. */
 export type Request = Readonly<Record<string, unknown>>
@@ -17,6 +19,11 @@ export type Verbs = Readonly<Record<string, Verb>>
 /** A line of answer. */
 export type Answer = { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly error: string }
 
-export const SOCKET_NAME = 'status.sock'
+const SOCKET_NAME = 'status.sock'
 /** `sun_path` of unix(7) has 108 bytes, the last of which is 0; what is longer would be cut without a word. */
 export const LONGEST_SOCKET_PATH = 107
+
+/** Where a program with this configuration can be asked. */
+export function socketPath(path: string, { statusSocket }: SenderDaemonConfig): string {
+  return statusSocket ?? `${path}/${OWN_DIRECTORY}/${SOCKET_NAME}`
+}

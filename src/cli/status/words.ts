@@ -29,6 +29,11 @@ export function grouped(count: number, gap = '\u202f'): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/gu, gap)
 }
 
+/** `1 file`, `2 files`. */
+export function some(count: number, what: string): string {
+  return `${grouped(count, ' ')} ${what}${count === 1 ? '' : 's'}`
+}
+
 export function bytes(count: number): string {
   if (count < 1024) return `${count} bytes`
   return count < 1024 ** 2 ? `${Math.floor(count / 1024)} KiB` : `${grouped(Math.floor(count / 1024 ** 2), ' ')} MiB`

@@ -165,6 +165,8 @@ describe('--check', options, () => {
     ['a certificate of an unknown CA', 'sender', 'own path', ({ pki: { unknown } }) => ({ both: { certificates: { certificate: unknown.certificateFile, key: unknown.keyFile } } }), /would not be believed/],
     ['a bad DN line', 'receiver', 'DN list', ({ dns, pki }) => { writeFileSync(dns, `${pki.host.dn}\nx\u001b[31m\n`); return undefined }, /incorrect format.*x1b/],
     ['no directory for the pidfile', 'receiver', 'pidfile', () => ({ receiver: { daemon: { pidfile: '/nowhere/x.pid' } } }), /runs without it/],
+    ['a spool with a long path', 'receiver', 'status socket', ({ dir }) => ({ receiver: { messaging: { path: join(dir, 'x'.repeat(100)) } } }), /at most 107/],
+    ['metrics into no directory', 'sender', 'textfile', () => ({ sender: { monitoring: { textfile: '/nowhere/x.prom' } } }), /go on without it/],
     ['a spool that is not there', 'sender', 'spool', ({ dir }) => ({ sender: { messaging: { path: join(dir, 'a/b') } } }), /does not exist yet/],
     ['verify = false', 'sender', '127.0.0.1', () => ({ both: { broker: { verify: false } } }), /not verified/],
   ] // prettier-ignore
