@@ -59,5 +59,5 @@ function whyNot(name: string, why: string): string {
   const rdns = name.startsWith('/') ? undefined : parseRfc4514(name)
   if (rdns === undefined) return `${printable(name)} is no name: write /C=UK/O=Site/CN=host, or CN=host,O=Site,C=UK`
   const read = [rdns, [...rdns].reverse()].map((each) => printable(makeDn(each).slash, LONGEST))
-  return `this name ${why}.\n  from the left:  ${read[0] ?? ''}\n  from the right: ${read[1] ?? ''}`
+  return `this name can be read in both directions: it ${why.replace('readable in both directions: ', 'has C, DC or O at both ends: ')}.\n  from the left:  ${read[0] ?? ''}\n  from the right: ${read[1] ?? ''}`
 }

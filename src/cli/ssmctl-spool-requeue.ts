@@ -32,7 +32,7 @@ export function addRequeueVerb(spool: Command, ctl: Ctl): void {
   withFilters(spool.command('requeue'))
     .argument('<dir>', 'the path of a receiver')
     .argument('[id...]', 'as list prints them: reject/…, held/… (default: all of reject that pass the filters)')
-    .requiredOption('-c, --config <file>', 'configuration of that receiver')
+    .option('-c, --config <file>', 'configuration of that receiver', '/etc/apel/receiver.cfg')
     .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
     .option('--held', 'the held ones too')
     .option('--json', 'an object a line')
@@ -184,6 +184,8 @@ function asLine(id = '', answer: RequeueAnswer): string {
 }
 
 function asJson(id = '', answer: RequeueAnswer): string {
-  const detail = 'detail' in answer ? { detail: printable(answer.detail, PRINTABLE_LIMITS.sentence) } : {}
-  return JSON.stringify({ id, ...answer, ...detail })
+  const outside = (name: string, text: string) => ({ [name]: printable(text, PRINTABLE_LIMITS.sentence) })
+  const detail = 'detail' in answer ? outside('detail', answer.detail) : {}
+  const empaid = 'empaid' in answer ? outside('empaid', answer.empaid) : {}
+  return JSON.stringify({ id, ...answer, ...detail, ...empaid })
 }

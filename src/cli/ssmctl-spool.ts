@@ -44,7 +44,7 @@ interface CountFlags extends ListFlags {
 export function addSpoolVerbs(command: Command, ctl: Ctl): void {
   const spool = command
     .command('spool')
-    .description('Add to spools, look into them, send again what was set aside or sent.')
+    .description('Add to spools, look into them; send again, judge again, copy out, remove and unlock what lies there.')
   const at = (dir: string): string => resolve(ctl.program.cwd(), dir)
   spool
     .command('add')

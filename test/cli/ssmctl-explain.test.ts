@@ -95,7 +95,7 @@ test('convert-dn: each form from each, and names that are read in two ways', asy
   assert.deepEqual([both.exit, both.stdout.length, none.exit, wrong.exit], [1, 0, 1, 64])
   assert.match(
     both.stderr,
-    /readable in both directions.*\n {2}from the left: {2}\/C=UK\/CN=x\/O=y\n {2}from the right: \/O=y\/CN=x\/C=UK\n/u,
+    /can be read in both directions: it has .*\n {2}from the left: {2}\/C=UK\/CN=x\/O=y\n {2}from the right: \/O=y\/CN=x\/C=UK\n/u,
   )
   assert.match(none.stderr, /nonsense\\x1b is no name/u)
   assert.equal(odd.exit, 0)
