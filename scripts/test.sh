@@ -7,7 +7,7 @@
 set -eu
 
 PACKAGES='rabbitmq-server activemq python3 python3-daemon python3-dirq python3-openssl python3-requests
-  openssl strace faketime shellcheck rpm groff-base git systemd chromium zsh'
+  openssl strace faketime shellcheck rpm groff-base git systemd chromium zsh logrotate'
 LOCK_WAIT=300 # seconds to wait for another apt or dpkg
 
 # shellcheck source=scripts/node-check.sh

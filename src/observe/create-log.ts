@@ -51,17 +51,23 @@ export function createLog(options: LogOptions): Log {
     monotonic: () => clock.monotonic(),
   })
   let { level: least } = options
+  let leastRank = LEVELS.indexOf(least)
   return {
     named: (name) =>
-      createLogger((level, format, values) => {
-        if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
-        sink.write(line({ at: clock.now(), name, level, format, values }), options.journal ? PRIORITIES[level] : '')
-        // On disk before a program that is in trouble may end.
-        if (level === 'ERROR' || level === 'CRITICAL') sink.flush()
+      createLogger((level) => {
+        const rank = LEVELS.indexOf(level)
+        const urgent = rank >= LEVELS.indexOf('ERROR') // on disk before a program that is in trouble may end
+        const mark = options.journal ? PRIORITIES[level] : ''
+        return (format, ...values) => {
+          if (rank < leastRank) return
+          sink.write(line({ at: clock.now(), name, level, format, values }), mark)
+          if (urgent) sink.flush()
+        }
       }),
     level: () => least,
     setLevel: (level) => {
       least = level
+      leastRank = LEVELS.indexOf(level)
     },
     reopen: () => {
       sink.reopen()
@@ -85,12 +91,7 @@ function nothing(): void {
   // a level that is off
 }
 
-function createLogger(write: (level: Level, format: string, values: readonly Printable[]) => void): Logger {
-  const at =
-    (level: Level): Logger['info'] =>
-    (format, ...values) => {
-      write(level, format, values)
-    }
+function createLogger(at: (level: Level) => Logger['info']): Logger {
   return { debug: at('DEBUG'), info: at('INFO'), warning: at('WARNING'), error: at('ERROR'), critical: at('CRITICAL') }
 }
 

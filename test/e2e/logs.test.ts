@@ -2,12 +2,14 @@
  * The log as collectors, the journal, logrotate and an operator at work have it.
  */
 import assert from 'node:assert/strict'
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
 import { QueueSimple } from '../../src/index.js'
 import { startHoldingBroker } from '../kit/holding-broker.js'
+import { need } from '../kit/need.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, startChild, startProgram, type Ended } from '../kit/site.js'
 import { root } from '../kit/source.js'
@@ -111,4 +113,47 @@ describe('the log', () => {
     assert.deepEqual([nobody.code, nobody.stdout], [75, ''])
     assert.match(nobody.stderr, /^ssmctl log-level: no program that could be asked runs with /u)
   })
+
+  test(
+    'logrotate itself, without a signal: nothing is lost, and nothing is moved out of its way',
+    {
+      skip: need('logrotate', 'root'),
+    },
+    async (t) => {
+      await using broker = await startHoldingBroker()
+      broker.allow(1_000_000)
+      const site = createSite(scratch(t), broker.port)
+      const run = site.startSender('--watch')
+      await eventually('it watches', () => site.log('ssmsend').includes('Watching '))
+      const file = join(site.dir, 'ssmsend.log')
+      const config = join(site.dir, 'logrotate.conf')
+      // As packaging/logrotate.conf, without its `postrotate`.
+      const words = 'weekly\nrotate 8\ncompress\ndelaycompress\nnotifempty\nsu root root\ncreate 0644 root root'
+      writeFileSync(config, `${file} {\n${words}\n}\n`, { mode: 0o644 })
+      const producer = new QueueSimple(site.outgoing)
+      for (let n = 1; n <= 60; n++) {
+        await producer.add(`record ${n}\n`)
+        if (n % 20 === 10) {
+          const rotated = await startChild('logrotate', ['-f', '-s', join(site.dir, 'state'), config]).ended
+          assert.deepEqual([rotated.code, rotated.stderr], [0, ''])
+        }
+        await sleep(120)
+      }
+      await eventually('all are sent', () => broker.receipted.length === 60)
+      assert.equal((await run.stop()).code, 0)
+      const names = readdirSync(site.dir).filter((name) => name.startsWith('ssmsend.log'))
+      assert.deepEqual(names.sort(), ['ssmsend.log', 'ssmsend.log.1', 'ssmsend.log.2.gz', 'ssmsend.log.3.gz'])
+      const text = (name: string): string => {
+        const bytes = readFileSync(join(site.dir, name))
+        return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()
+      }
+      const sent =
+        names
+          .map(text)
+          .join('')
+          .match(/INFO - Sent \S+/gu) ?? []
+      assert.equal(new Set(sent).size, 60)
+      assert.match(text('ssmsend.log'), /SSM has shut down\./u)
+    },
+  )
 })

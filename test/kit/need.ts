@@ -51,6 +51,7 @@ const NEEDS = {
   strace: { install: 'strace (and the right to trace)', present: () => runs('strace', '-o', '/dev/null', 'true') },
   faketime: { install: 'faketime', present: onPath('faketime') },
   'systemd-notify': { install: 'systemd', present: onPath('systemd-notify') },
+  logrotate: { install: 'logrotate', present: onPath('logrotate') },
   shellcheck: { install: 'shellcheck', present: onPath('shellcheck') },
   'systemd-analyze': { install: 'systemd', present: onPath('systemd-analyze') },
   chromium: { install: 'chromium', present: onPath('chromium') },
