@@ -17,18 +17,19 @@ describe('heart-beats', options, () => {
       await peer.greet('version:1.2\nheart-beat:100,100\n')
       peer.socket.on('data', (chunk: Buffer) => (beats += chunk.filter((byte) => byte === 10).length))
     })
-    const subscriber = await transportTo(broker, { heartBeat: 100 }).openSubscriber(never())
+    // Before the connection: silence begins with its last frame, which may be some time before it is handed to us.
     const began = performance.now()
+    const subscriber = await transportTo(broker, { heartBeat: 100 }).openSubscriber(never())
     await assert.rejects(subscriber[Symbol.asyncIterator]().next(), refusal('connection-lost', /no heart-beat/))
     const took = performance.now() - began
-    assert.ok(took > 150 && took < 1000, `${took} ms`)
+    assert.ok(took > 150 && took < 5000, `${took} ms`)
     assert.ok(beats > 0)
     await subscriber[Symbol.asyncDispose]()
   })
 
   test('bare line ends keep it alive, pieces of a frame too', async () => {
     await using broker = await startFakeBroker(async (peer) => {
-      await peer.greet('version:1.2\nheart-beat:100,100\n')
+      await peer.greet('version:1.2\nheart-beat:300,300\n')
       for (let n = 0; n < 6; n++) {
         await sleep(100)
         peer.send('\n')
@@ -39,7 +40,7 @@ describe('heart-beats', options, () => {
       }
       peer.send(messageFrame('a', 'x').slice(8))
     })
-    await using subscriber = await transportTo(broker, { heartBeat: 100 }).openSubscriber(never())
+    await using subscriber = await transportTo(broker, { heartBeat: 300 }).openSubscriber(never())
     await take(subscriber, 1)
     assert.deepEqual(broker.errors, [])
   })
