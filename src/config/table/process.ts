@@ -20,7 +20,7 @@ export const PROCESS_OPTIONS: readonly Option[] = [
     synonyms: { warning: 'WARN' },
     required: true,
     sample: 'INFO',
-    meaning: 'The least level that is logged.',
+    meaning: 'The least level that is logged. SIGHUP takes up a change, ssmctl log-level makes one for a while.',
   },
   {
     section: 'logging',
@@ -38,7 +38,8 @@ export const PROCESS_OPTIONS: readonly Option[] = [
     type: 'choice',
     choices: ['ssm', 'json'],
     default: 'ssm',
-    meaning: 'ssm: "time - name - level - message". json: one object a line.',
+    meaning:
+      'ssm: "time - name - level - message". json: one object a line, with time, level, logger, message and fields.',
   },
 
   {
