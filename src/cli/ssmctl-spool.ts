@@ -5,6 +5,7 @@ import { SsmError } from '../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
+import { createPaint, hasColour } from './colour.js'
 import { elementJson, iso } from './element-text.js'
 import { openOutgoing } from './outgoing-spool.js'
 import { becomeOwner } from './owner.js'
@@ -108,28 +109,38 @@ async function list(dir: string, ids: readonly string[], flags: ListFlags, ctl: 
   const filter = parseFilter(flags, now)
   const spool = await viewSpool(createDisk(), dir)
   const missing = createMissing('list', dir, ctl)
-  if (flags.json !== true && ctl.program.stdout.isTTY) await ctl.out.write(HEADING)
+  const row = createRow(spool, ctl)
+  if (flags.json !== true && ctl.program.stdout.isTTY) await ctl.out.write(row(HEADING, 'bold'))
   for await (const view of select(spool, ids, filter, missing.say)) {
-    await ctl.out.write(`${flags.json === true ? asJson(view) : asLine(view, now)}\n`)
+    await ctl.out.write(flags.json === true ? `${asJson(view)}\n` : row(cellsOf(view, now)))
   }
   return missing.exit()
 }
 
-const HEADING = 'ID\tBYTES\tAGE\tLOCK\tEMPAID\tSIGNER\tERROR\n'
+const HEADING = ['ID', 'BYTES', 'AGE', 'LOCK', 'EMPAID', 'SIGNER', 'ERROR'] as const
+/** Of all columns but the last two, which are as long as they are. */
+const WIDTHS = [23, 8, 6, 14, 23] as const
+/** What a receiver's parts put before an id. */
+const PREFIX = 'incoming/'.length
 
-function asLine(view: ElementView, now: number): string {
-  const field = (name: string): string => printable(view.fields.get(name) ?? '-')
+/** Tabs between the columns for scripts; at a terminal, columns. */
+function createRow({ kind }: SpoolView, ctl: Ctl): (cells: readonly string[], style?: 'bold') => string {
+  if (!ctl.program.stdout.isTTY) return (cells) => `${cells.join('\t')}\n`
+  const paint = createPaint(hasColour(ctl.program))
+  const widths = WIDTHS.map((width, at) => (at === 0 && kind === 'receiver' ? width + PREFIX : width))
+  return (cells, style) => {
+    const line = cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')
+    return `${style === undefined ? line.trimEnd() : paint(style, line.trimEnd())}\n`
+  }
+}
+
+function cellsOf(view: ElementView, now: number): readonly string[] {
+  const field = (name: string, limit?: number): string => printable(view.fields.get(name) ?? '-', limit)
   const lock = view.locked === undefined ? '-' : `locked ${span(now - view.locked)}`
   const empaid = field(view.fields.has('empaid') ? 'empaid' : 'id')
-  return [
-    printable(view.id, 1024),
-    view.size,
-    span(now - view.added),
-    lock,
-    empaid,
-    field('signer'),
-    field('error'),
-  ].join('\t')
+  // The error with its last word, which is the reason.
+  const said = [empaid, field('signer'), field('error', SENTENCE)]
+  return [printable(view.id, 1024), String(view.size), span(now - view.added), lock, ...said]
 }
 
 function asJson(view: ElementView): string {

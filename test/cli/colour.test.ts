@@ -20,16 +20,20 @@ function said(args: readonly string[], env: NodeJS.ProcessEnv, terminal: boolean
 
 test('on a terminal only, and NO_COLOR is honoured', { skip: need('python3') }, (t) => {
   const site = createSite(scratch(t), 1)
+  spawnSync(process.execPath, [SSMCTL, 'spool', 'add', site.outgoing], { input: 'x\n' })
   const verbs: readonly (readonly string[])[] = [
     ['explain', 'not-listed'],
     ['check', '-c', site.senderCfg],
     ['status', '-c', site.senderCfg],
+    ['spool', 'list', site.outgoing],
   ]
   for (const verb of verbs) {
     const plain = said(verb, {}, false)
     assert.doesNotMatch(plain, COLOUR, verb.join(' '))
     const coloured = said(verb, {}, true)
     assert.match(coloured, COLOUR, verb.join(' '))
+    if (verb[1] === 'list')
+      assert.match(coloured.replaceAll('\r', ''), /^.{4}ID {23}BYTES {5}AGE .*\n[0-9a-f/]{23} {2}2 {9}\d+ s +-/u)
     if (verb[0] === 'explain')
       assert.equal(coloured.replaceAll(new RegExp(COLOUR, 'gu'), '').replaceAll('\r', ''), plain)
     for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) assert.doesNotMatch(said(verb, env, true), COLOUR, verb.join(' ')) // prettier-ignore
