@@ -51,10 +51,15 @@ export function fillOutgoing(outgoing: string, count: number, kinds: readonly Re
   mkdirSync(folder, { recursive: true })
   return Array.from({ length: count }, (_, n) => {
     const body = makeRecord(kinds[n % kinds.length]!, n, size)
-    writeFileSync(join(folder, `${seconds.toString(16).padStart(8, '0')}${n.toString(16).padStart(5, '0')}a`), body)
+    // Never a name twice: with the same content it would be the same message again, were both written within a second.
+    written += 1
+    const micro = (written & 0xfffff).toString(16).padStart(5, '0')
+    writeFileSync(join(folder, `${seconds.toString(16).padStart(8, '0')}${micro}a`), body)
     return body
   })
 }
+
+let written = 0
 
 /** Names in the folders of an outgoing dirq: elements and their locks. */
 export function elementsLeft(outgoing: string): string[] {

@@ -133,7 +133,7 @@ describe('AMS: what is published', () => {
 describe('AMS: is it the message, or the service?', () => {
   test('the message, when others passed between its failures; else the service', () => {
     const blame = createBlame()
-    const [early, lonely, quick] = [blame.trial(), blame.trial(), blame.trial()]
+    const [early, lonely, quick] = [blame.trial(false), blame.trial(false), blame.trial(false)]
     blame.passed()
     early.failed()
     lonely.failed()
@@ -148,6 +148,20 @@ describe('AMS: is it the message, or the service?', () => {
     early.failed()
     assert.equal(early.isGuilty(), true)
     assert.equal(lonely.isGuilty(), false, 'it has not failed since')
+  })
+
+  test('a large one that is the last of a run, when others passed before it; not when none did', () => {
+    const blame = createBlame()
+    const [before, small] = [blame.trial(true), blame.trial(false)]
+    for (let n = 0; n < 3; n++) before.failed()
+    assert.equal(before.isGuilty(), false)
+    blame.passed()
+    const after = blame.trial(true)
+    for (let n = 0; n < 2; n++) after.failed()
+    assert.equal(after.isGuilty(), false, 'twice may be chance')
+    after.failed()
+    for (let n = 0; n < 3; n++) small.failed()
+    assert.deepEqual([after.isGuilty(), small.isGuilty()], [true, false])
   })
 })
 

@@ -1,7 +1,8 @@
 /**
  * Is it the message, or the service? A message that is too large for the broker behind the service gets the same `500
  * Backend Error` as every message while that broker is away. It is the message when it failed, then others passed, and
- * then it failed again.
+ * then it failed again. Of one that is larger than such brokers take as a rule it is enough that others passed before: it may
+ * be the last of a run, with nobody left to pass.
  */
 
 /** One message on its way. */
@@ -15,7 +16,8 @@ export interface Trial {
 export interface Blame {
   /** Any message passed. */
   passed(): void
-  trial(): Trial
+  /** `isLarge`: more than brokers take as a rule. */
+  trial(isLarge: boolean): Trial
 }
 
 /** So many failures at least. */
@@ -27,7 +29,7 @@ export function createBlame(): Blame {
     passed() {
       passes += 1
     },
-    trial() {
+    trial(isLarge) {
       let failures = 0
       let first = 0
       let last = 0
@@ -37,7 +39,7 @@ export function createBlame(): Blame {
           last = passes
           failures += 1
         },
-        isGuilty: () => failures >= FAILURES && last > first,
+        isGuilty: () => failures >= FAILURES && (last > first || (isLarge && first > 0)),
       }
     },
   }

@@ -101,7 +101,7 @@ export class AmsPublisher implements Publisher {
     if (body.length === 0) throw new SsmError('cannot-seal', 'the service carries no empty messages')
     const stored = storedSize(body.length, attributeOf(id))
     assertSize(stored, this.#settings.maxMessageSize)
-    if (stored > DEFAULT_BROKER_LIMIT) {
+    if (isLarge({ id, body })) {
       this.#deps.log.warning(
         'Message %s takes %s bytes at the service: some take at most %s.',
         id,
@@ -169,7 +169,7 @@ export class AmsPublisher implements Publisher {
     const stop = waiting.stop.signal
     try {
       const messages = [outbound(message)]
-      const trial = this.#blame.trial()
+      const trial = this.#blame.trial(isLarge(message))
       const answer = await tryAgain(RETRY, this.#deps.clock, stop, async () => {
         const tried = await publish(this.#caller, this.#topic, messages, stop)
         if (tried.ok) this.#blame.passed()
@@ -184,6 +184,11 @@ export class AmsPublisher implements Publisher {
       waiting.reject(error)
     }
   }
+}
+
+/** Larger than the broker behind the service takes when nobody has told it otherwise. */
+function isLarge({ id, body }: Outgoing): boolean {
+  return storedSize(body.length, attributeOf(id)) > DEFAULT_BROKER_LIMIT
 }
 
 function receiptOf(brokerId: string | undefined): Receipt {
