@@ -107,8 +107,11 @@ async function watchSpool({ messaging }: SenderConfig, onHint: () => void, log: 
   return await watch(messaging.path, onHint, {
     // Folders of a message directory are not looked into, and its files may have any name.
     ...(messaging.pathType === 'dirq' ? {} : { depth: 0, flat: true }),
-    // Ours, and those that producers of other users make.
-    ignored: (name) => name.startsWith(OWN_DIRECTORY),
+    // Ours, and those that producers of other users make; in a queue what is not there yet, and locks: an element is complete
+    // with its last name, and what came before it must not delay the hint.
+    ignored: (name) =>
+      name.startsWith(OWN_DIRECTORY) ||
+      (messaging.pathType === 'dirq' && (name.endsWith('.tmp') || name.endsWith('.lck'))),
     onTrouble: (error) => {
       if (!said) queues.warning('The spool is looked into every 5 s only: %s', error)
       said = true

@@ -73,11 +73,13 @@ export async function watch(path: string, onHint: () => void, options: WatchOpti
   }
 }
 
-/** Joins many events into one call. */
+/** Joins many events into one call. Without a quiet time the first is passed on in the same turn. */
 function createHint(onHint: () => void, debounce: number): { trigger(): void; cancel(): void } {
   let timer: NodeJS.Timeout | undefined
+  let last = Number.NEGATIVE_INFINITY
   const fire = (): void => {
     timer = undefined
+    last = performance.now()
     onHint()
   }
   return {
@@ -85,6 +87,9 @@ function createHint(onHint: () => void, debounce: number): { trigger(): void; ca
       if (debounce > 0) {
         clearTimeout(timer)
         timer = setTimeout(fire, debounce)
+      } else if (performance.now() - last >= SHORTEST) {
+        clearTimeout(timer)
+        fire()
       } else timer ??= setTimeout(fire, SHORTEST)
     },
     cancel() {
