@@ -47,7 +47,7 @@ export async function watchSpool(
   await using _monitoring = await openMonitoring(config.monitoring, status, top)
   await using _textfile = keepTextfile(config.monitoring.textfile, status, top)
   const doorbell = createDoorbell(systemClock)
-  const watcher = await sender.watch(doorbell.ring)
+  const watcher = sender.watch(doorbell.ring)
   try {
     using _reloading = createReloading(sender, log, program, reopenLog)
     using notifier = createNotifier(program, top)

@@ -6,8 +6,10 @@ import type { Certificate } from '../crypto/certificate.js'
 import { encryptionWarning, sealWarning } from '../envelope/seal.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
-import { watch, type Watcher } from '../os/watch.js'
+import type { Watcher } from '../os/watch.js'
+import { watchSpoolDirectory } from '../os/watch-spool.js'
 import type { SendDeps } from '../pipeline/send.js'
+import { isIntermediateName } from '../spool/names.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
 import type { Outgoing } from '../spool/simple-queue.js'
 import type { Transport, Window } from '../transport/port.js'
@@ -29,7 +31,7 @@ export interface Sender extends SendDeps, Pick<SenderSpool, 'begin' | 'purge' | 
   /** Reads the host pair and `server_cert` again. Never throws: says why what was read before stays. */
   reload(): Promise<void>
   /** Calls back when something happens in the spool, for a sender that stays. A hint only. */
-  watch(onHint: () => void): Promise<Watcher>
+  watch(onHint: () => void): Watcher
 }
 
 /** Throws SsmError `configuration` for what a person must mend. Logs who signs and for whom. `stays`: with `--watch`. */
@@ -100,18 +102,17 @@ function lazyTransport(config: SenderConfig, pair: HostPair, log: Log, program: 
   }
 }
 
-/** Chokidar's hints about the spool; the caller looks into it now and then anyway. */
-async function watchSpool({ messaging }: SenderConfig, onHint: () => void, log: Log): Promise<Watcher> {
+/** Hints about the spool; the caller looks into it now and then anyway. */
+function watchSpool({ messaging }: SenderConfig, onHint: () => void, log: Log): Watcher {
   const queues = log.named('ssm.ssm2')
+  const isQueue = messaging.pathType === 'dirq'
   let said = false
-  return await watch(messaging.path, onHint, {
-    // Folders of a message directory are not looked into, and its files may have any name.
-    ...(messaging.pathType === 'dirq' ? {} : { depth: 0, flat: true }),
+  return watchSpoolDirectory(messaging.path, onHint, {
+    // Folders of a message directory are not looked into.
+    ...(isQueue ? { isIntermediate: isIntermediateName } : {}),
     // Ours, and those that producers of other users make; in a queue what is not there yet, and locks: an element is complete
     // with its last name, and what came before it must not delay the hint.
-    ignored: (name) =>
-      name.startsWith(OWN_DIRECTORY) ||
-      (messaging.pathType === 'dirq' && (name.endsWith('.tmp') || name.endsWith('.lck'))),
+    ignored: (name) => name.startsWith(OWN_DIRECTORY) || (isQueue && (name.endsWith('.tmp') || name.endsWith('.lck'))),
     onTrouble: (error) => {
       if (!said) queues.warning('The spool is looked into every 5 s only: %s', error)
       said = true

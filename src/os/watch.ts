@@ -74,7 +74,7 @@ export async function watch(path: string, onHint: () => void, options: WatchOpti
 }
 
 /** Joins many events into one call. Without a quiet time the first is passed on in the same turn. */
-function createHint(onHint: () => void, debounce: number): { trigger(): void; cancel(): void } {
+export function createHint(onHint: () => void, debounce: number): { trigger(): void; cancel(): void } {
   let timer: NodeJS.Timeout | undefined
   let last = Number.NEGATIVE_INFINITY
   const fire = (): void => {

@@ -44,21 +44,6 @@ test('a new element in a known and in a new intermediate directory is hinted at'
   assert.ok(await hints.within(2000))
 })
 
-test('the first hint comes at once, those behind it together', async (t) => {
-  const path = scratch(t)
-  mkdirSync(`${path}/00000000`)
-  const hints = await watched(t, path, { ignored: (name) => name.endsWith('.tmp') })
-  await after(50)
-  writeFileSync(`${path}/00000000/00000000000000.tmp`, 'x')
-  assert.equal(await hints.within(100), false, 'not complete yet')
-  for (let index = 0; index < 50; index += 1)
-    writeFileSync(`${path}/00000000/${index.toString(16).padStart(14, '0')}`, 'x')
-  // The events are read together, in a later turn: one hint, then one for all that came within its 10 ms.
-  assert.ok(await hints.within(2000))
-  await after(200)
-  assert.ok(hints.count >= 2 && hints.count <= 10, `${hints.count} hints`)
-})
-
 test('a burst is one hint after it has ended', async (t) => {
   const path = scratch(t)
   const hints = await watched(t, path, { depth: 0, debounce: 300 })
