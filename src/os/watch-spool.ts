@@ -26,7 +26,7 @@ const AGAIN = 5000
 
 interface Watched {
   readonly watcher: FSWatcher
-  readonly ino: number
+  readonly identity: string
 }
 
 /** Starts watching; events are seen from now on. */
@@ -44,14 +44,15 @@ export function watchSpoolDirectory(path: string, onHint: () => void, options: S
   }
 
   function add(directory: string, onName: (name: string) => void): void {
-    const ino = statSync(directory, { throwIfNoEntry: false })?.ino
-    // One that was replaced has another number, and the old watch tells nothing any more.
-    if (watchers.get(directory)?.ino !== ino) drop(directory)
-    if (ino === undefined || watchers.has(directory)) return
+    const stats = statSync(directory, { throwIfNoEntry: false })
+    // The watch of one that was replaced tells nothing any more. Inode numbers are given again at once, with another birth.
+    const identity = stats === undefined ? undefined : `${stats.dev} ${stats.ino} ${stats.birthtimeMs}`
+    if (watchers.get(directory)?.identity !== identity) drop(directory)
+    if (identity === undefined || watchers.has(directory)) return
     const watcher = watchDirectory(directory, (_event, name) => {
       if (name !== null && !ignored(name)) onName(name)
     })
-    watchers.set(directory, { watcher, ino })
+    watchers.set(directory, { watcher, identity })
     watcher.on('error', () => {
       drop(directory)
     })
