@@ -93,13 +93,21 @@ describe('refusals of ActiveMQ', { skip }, () => {
 
   test('a message that is too large names no message: the connection is lost, in words and without a stack trace', async () => {
     const deps = testDeps()
-    const publisher = await createStompTransport(plain({ destination: '/queue/large' }), deps).openPublisher(never())
-    const large = publisher.publish({ id: 'large', body: sealed(Buffer.alloc(MAX_FRAME + 1)) }, never())
-    await assert.rejects(
-      large,
-      refusal('connection-lost', /larger than the broker accepts \(it said ".*maximum frame size was exceeded"\)/),
-    )
-    await publisher[Symbol.asyncDispose]()
+    // It closes while it still has to read: the reset may overtake its ERROR on the way, then there are no words.
+    for (let round = 0; ; round += 1) {
+      assert.ok(round < 10, 'the broker never said why')
+      const publisher = await createStompTransport(plain({ destination: '/queue/large' }), deps).openPublisher(never())
+      const large = publisher.publish({ id: 'large', body: sealed(Buffer.alloc(MAX_FRAME + 1)) }, never())
+      const error: unknown = await large.then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      await publisher[Symbol.asyncDispose]()
+      assert.ok(isSsmError(error, 'connection-lost'), String(error))
+      if (/closed the connection|reset/.test(error.message)) continue
+      assert.match(error.message, /larger than the broker accepts \(it said ".*maximum frame size was exceeded"\)/)
+      break
+    }
     assert.ok(
       deps.log.lines.some((line) => /^ERROR Error message received: .*maximum frame size was exceeded$/.test(line)),
       deps.log.lines.join('\n'),
