@@ -1,17 +1,28 @@
 /**
  * kill -9 of the broker in the middle of everything, and its start with what its disk has kept.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker } from '../kit/brokers.js'
 import { elementsLeft } from '../kit/records.js'
 import { eventually } from '../kit/site.js'
 import type { Trial } from '../kit/trial.js'
 
+/**
+ * A broker writes down what it knows of a queue some time after it has made it. Killed half a second after the first message,
+ * RabbitMQ came back without the queue, and without 285 messages that it had confirmed (seen once): no fault of either end. ms.
+ */
+const QUEUE_IS_KEPT = 4000
+
 /** Sends `count` messages and receives them; the broker is killed each time another part of them has gone its way. */
 export async function killBroker(trial: Trial, broker: Broker, count: number, kills: number): Promise<void> {
-  const { site, ledger } = trial
-  ledger.put(count)
+  const { site, ledger, incoming } = trial
   const receiver = site.startReceiver()
   try {
+    ledger.put(1)
+    await trial.sendAll()
+    await eventually('the queue is there', () => ledger.consume(incoming) > 0, 60)
+    await sleep(QUEUE_IS_KEPT)
+    ledger.put(count)
     for (let n = 1; n <= kills; n += 1) {
       const sender = site.startSender()
       const mark = Math.floor((count * (kills + 1 - n)) / (kills + 1))
