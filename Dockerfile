@@ -26,10 +26,10 @@ LABEL org.opencontainers.image.title="APEL SSM" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 # Programs with their launchers, documents with licences and the bill of materials, configuration.
-COPY --from=build /stage/root/usr/bin/ /usr/bin/
-COPY --from=build /stage/root/usr/lib/apelssm/ /usr/lib/apelssm/
-COPY --from=build /stage/root/usr/share/doc/apelssm/ /usr/share/doc/apelssm/
-COPY --from=build /stage/root/etc/apel/ /etc/apel/
+COPY --from=build /stage/tree/usr/bin/ /usr/bin/
+COPY --from=build /stage/tree/usr/lib/apelssm/ /usr/lib/apelssm/
+COPY --from=build /stage/tree/usr/share/doc/apelssm/ /usr/share/doc/apelssm/
+COPY --from=build /stage/tree/etc/apel/ /etc/apel/
 RUN mkdir -p /etc/grid-security /var/spool/apel/outgoing /var/log/apel /run/apel \
  && chmod 1777 /run/apel
 

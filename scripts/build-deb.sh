@@ -27,7 +27,7 @@ pack() {
 node scripts/stage-package.mjs "$work/stage"
 # Beside the package, too: for tools that compare it with advisories.
 cp "$work/stage/made/sbom.cdx.json" "$target/apel-ssm_$package_version.cdx.json"
-root=$work/stage/root
+root=$work/stage/tree
 mkdir -p "$root/DEBIAN" "$root/usr/share/doc/apel-ssm"
 for script in preinst postinst prerm postrm; do
   install -m 755 "$work/stage/deb/$script" "$root/DEBIAN/$script"

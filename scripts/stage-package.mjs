@@ -1,6 +1,6 @@
 // Lays out an installed system below DIR, from the table src/cli/installed.ts: node scripts/stage-package.mjs DIR, after a
 // build. Packages are made of it:
-//   DIR/root             the files, with modes; owners are in the lists
+//   DIR/tree             the files, with modes; owners are in the lists
 //   DIR/rpm.files        for %files of the RPM
 //   DIR/deb.conffiles    configuration files
 //   DIR/scripts          scriptlets of the RPM
@@ -17,7 +17,7 @@ if (process.argv[2] === undefined) throw new Error('usage: node scripts/stage-pa
 const target = resolve(process.argv[2])
 const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? 0)
 const made = join(target, 'made')
-const root = join(target, 'root')
+const root = join(target, 'tree')
 
 const of = (...kinds) => INSTALLED.filter((each) => kinds.includes(each.kind))
 const octal = (mode) => mode.toString(8).padStart(4, '0')

@@ -72,7 +72,7 @@ async function site(folder: string): Promise<{ root: BareRoot; far: ReturnType<t
   mkdirSync(path)
   const root = createBareRoot(path)
   root.addProgram(process.execPath, '/usr/bin/node')
-  root.copyTree(join(folder, 'stage', 'root'))
+  root.copyTree(join(folder, 'stage', 'tree'))
   const [far, own] = [await freePort(), await freePort()]
   for (const name of [
     'home/site',
@@ -136,7 +136,7 @@ test('every command of the documents runs', { skip: need('root') }, async (t) =>
   process.kill(pid, 'SIGTERM')
   assert.deepEqual(failed, [])
   assert.ok(ran > 20, `${ran} commands`)
-  assert.equal(root.read('/root/apel.before/dns'), root.read('/etc/apel/dns'))
+  assert.equal(root.read('/etc/apel.before/dns'), root.read('/etc/apel/dns'))
   t.diagnostic(`${ran} commands`)
 })
 
