@@ -4,6 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { parseJsonObject } from './json-object.js'
 
 /** Enough to tell one process from every other, also after a reboot, in another container, on another host. */
 export interface ProcessIdentity {
@@ -87,15 +88,7 @@ export function isGone(other: ProcessIdentity, self: ProcessIdentity = thisProce
 
 /** Reads an identity back from JSON. undefined when it is not one: the text may be half-written or somebody's joke. */
 export function parseProcessIdentity(text: string): ProcessIdentity | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // Half-written by a run that died there.
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null) return undefined
-  const { host, boot, pid, started, namespace } = value as Readonly<Record<string, unknown>>
+  const { host, boot, pid, started, namespace } = parseJsonObject(text) ?? {}
   if (typeof host !== 'string' || typeof boot !== 'string' || typeof started !== 'string') return undefined
   if (typeof namespace !== 'string' || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0)
     return undefined

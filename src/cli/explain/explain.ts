@@ -2,6 +2,7 @@
  * What a reason, a code, a log line or a sentence means, and what to try. All of it stands in docs/operations.md too.
  */
 import { nearest } from '../../config/finding.js'
+import { parseJsonObject } from '../../os/json-object.js'
 import { reasonOf, REASON_WORDS } from '../reason-of.js'
 import { hasParts } from '../wildcard.js'
 import { ROWS } from './rows.js'
@@ -75,14 +76,9 @@ function messageIn(line: string): Said {
 
 function fromJson(line: string): Said | undefined {
   if (!line.startsWith('{')) return undefined
-  try {
-    const value: unknown = JSON.parse(line)
-    const { message, level } = value as Readonly<Record<string, unknown>> // an object: it begins with a brace
-    if (typeof message !== 'string') return undefined
-    return { message, ...(typeof level === 'string' ? { level } : {}) }
-  } catch {
-    return undefined
-  }
+  const { message, level } = parseJsonObject(line) ?? {}
+  if (typeof message !== 'string') return undefined
+  return { message, ...(typeof level === 'string' ? { level } : {}) }
 }
 
 interface Match {

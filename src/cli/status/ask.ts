@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { SsmError, messageOf, systemCode } from '../../errors.js'
 import { printable } from '../../observe/printable.js'
+import { parseJsonObject } from '../../os/json-object.js'
 import { effectiveUser } from '../../os/process-identity.js'
 import { LONGEST_SOCKET_PATH, type Answer, type Request } from './verbs.js'
 
@@ -71,15 +72,7 @@ function talk(path: string, line: string, ms: number): Promise<string> {
 }
 
 function answerOf(text: string): Answer | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // Cut off, or something else: said by the caller.
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null) return undefined
-  const { ok, answer, error } = value as Readonly<Record<string, unknown>>
+  const { ok, answer, error } = parseJsonObject(text) ?? {}
   if (ok === true) return { ok, answer }
   return ok === false && typeof error === 'string' ? { ok, error } : undefined
 }

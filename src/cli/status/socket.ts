@@ -9,6 +9,7 @@ import { SsmError, isSsmError, messageOf, systemCode } from '../../errors.js'
 import type { Logger } from '../../observe/log.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import { createDisk } from '../../os/disk.js'
+import { parseJsonObject } from '../../os/json-object.js'
 import { effectiveUser } from '../../os/process-identity.js'
 import { openPrivateDirectory } from '../../spool/own-directory.js'
 import type { Program } from '../program.js'
@@ -155,7 +156,7 @@ function serve(socket: Socket, { verbs, talkMs = TALK_MS }: SocketOptions): void
 }
 
 async function answered(line: Buffer, verbs: Verbs, signal: AbortSignal): Promise<Answer> {
-  const request = requestOf(line.subarray(0, line.indexOf(0x0a)))
+  const request: Request | undefined = parseJsonObject(line.toString('utf8', 0, line.indexOf(0x0a)))
   if (request === undefined) {
     return { ok: false, error: `write one JSON object with "verb", and a line end, in at most ${MAX_REQUEST} bytes` }
   }
@@ -182,17 +183,6 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     )
     work.then(resolve, reject)
   })
-}
-
-function requestOf(line: Buffer): Request | undefined {
-  try {
-    const value: unknown = JSON.parse(line.toString('utf8'))
-    // An object that JSON made has string keys.
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Request) : undefined
-  } catch {
-    // Said by the caller.
-    return undefined
-  }
 }
 
 function textOf(answer: Answer): string {

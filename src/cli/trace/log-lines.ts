@@ -1,6 +1,7 @@
 /** What the lines of a log tell about one message. */
 import { basename } from 'node:path'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
+import { parseJsonObject } from '../../os/json-object.js'
 import type { Names, TraceEvent } from './event.js'
 
 /** `2026-11-20 14:18:06,423 - NAME - LEVEL - message`, local time. */
@@ -22,14 +23,10 @@ export function parseLogLine(line: string): LogLine | undefined {
 }
 
 function parseJsonLine(line: string): LogLine | undefined {
-  try {
-    const { time, level, message } = JSON.parse(line) as Readonly<Record<string, unknown>> // it begins with a brace
-    const at = typeof time === 'string' ? Date.parse(time) : NaN
-    if (!Number.isFinite(at) || typeof level !== 'string' || typeof message !== 'string') return undefined
-    return { at, level, message }
-  } catch {
-    return undefined
-  }
+  const { time, level, message } = parseJsonObject(line) ?? {}
+  const at = typeof time === 'string' ? Date.parse(time) : NaN
+  if (!Number.isFinite(at) || typeof level !== 'string' || typeof message !== 'string') return undefined
+  return { at, level, message }
 }
 
 const RECEIVED = /^Received message\. ID = (.*?)(?:, Argo ID = .*)?$/su
