@@ -8,7 +8,7 @@
 import { type FSWatcher, lstatSync, readdirSync, statSync, watch as watchDirectory } from 'node:fs'
 import { SsmError, messageOf } from '../errors.js'
 import { isSystem } from './disk-error.js'
-import { createHint, type Watcher } from './watch.js'
+import type { Watcher } from './watch.js'
 
 export interface SpoolWatchOptions {
   /** Is it the name of an intermediate directory? undefined: there are none. */
@@ -19,6 +19,8 @@ export interface SpoolWatchOptions {
   readonly onTrouble?: (error: SsmError) => void
 }
 
+/** Between two hints, ms. */
+const SHORTEST = 10
 /** Producers add to the newest; the caller's own look now and then finds what happens in others. */
 const NEWEST = 32
 /** A directory that is missing, or was replaced, is tried again, ms. */
@@ -32,7 +34,7 @@ interface Watched {
 /** Starts watching; events are seen from now on. */
 export function watchSpoolDirectory(path: string, onHint: () => void, options: SpoolWatchOptions = {}): Watcher {
   const { isIntermediate, ignored = () => false, onTrouble = () => undefined } = options
-  const hint = createHint(onHint, 0)
+  const hint = createHint(onHint)
   const trigger = (): void => {
     hint.trigger()
   }
@@ -98,4 +100,26 @@ export function watchSpoolDirectory(path: string, onHint: () => void, options: S
 /** No link that leads out of the spool is followed. */
 function isRealDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+/** The first event is passed on in the same turn, those that follow at once are joined into one call. */
+function createHint(onHint: () => void): { trigger(): void; cancel(): void } {
+  let timer: NodeJS.Timeout | undefined
+  let last = Number.NEGATIVE_INFINITY
+  const fire = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    last = performance.now()
+    onHint()
+  }
+  return {
+    trigger() {
+      if (performance.now() - last >= SHORTEST) fire()
+      else timer ??= setTimeout(fire, SHORTEST)
+    },
+    cancel() {
+      clearTimeout(timer)
+      timer = undefined
+    },
+  }
 }
