@@ -4,7 +4,6 @@
  * One process at a time stores into a receiver's path: the receiver that runs is asked over its status socket; with its
  * lock we are that one.
  */
-import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ReceiverConfig } from '../config/config.js'
@@ -15,6 +14,7 @@ import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
 import { REQUEUED_TOGETHER, parseAnswers, requeueAll, type RequeueAnswer } from './receiver-requeue.js'
+import { isSamePath } from './same-path.js'
 import { createMissing, parseFilter, select, withFilters, type FilterFlags } from './spool-filter.js'
 import { viewSpool } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
@@ -67,16 +67,8 @@ async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags,
 
 /** A wrong pair of directory and configuration would judge the messages of one receiver by the trust of another. */
 function assertPath(dir: string, { messaging: { path } }: ReceiverConfig, file: string): void {
-  if (realOf(dir) === realOf(path)) return
+  if (isSamePath(dir, path)) return
   throw new SsmError('usage', `${printable(dir)} is not the path of ${printable(file)}, which is ${printable(path)}`)
-}
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    throw new SsmError('usage', `${printable(path)} is not a directory`)
-  }
 }
 
 async function choose(

@@ -78,7 +78,7 @@ function sourcesOf({ config, log = [] }: Flags, cwd: string): Source {
   return { places, logs: [...new Set([...logs, ...own])] }
 }
 
-/** In the order of time; twice through the logs when they, or the spools, told of other names. */
+/** In the order of time; through the logs once more when they, or the spools, told of other names. */
 async function findEvents(
   id: string,
   { places, logs }: Source,
@@ -95,17 +95,19 @@ async function findEvents(
     else say(`more than ${MOST_EVENTS} lines`)
   }
   const looking = { names, found, say }
-  for (let round = 0, known = 0; round < ROUNDS && known < names.all.length; round += 1) {
+  let known = 0
+  for (let round = 0; round < ROUNDS && known < names.all.length; round += 1) {
     known = names.all.length
     for (const place of places) await lookIntoPlaces(place, looking)
     for (const log of logs) await lookIntoLog(log, looking)
   }
+  if (known < names.all.length) say('all of its names: it has been put back too often')
   for (const place of places) await lookIntoJournal(place, looking)
   return [...events.values()].sort((a, b) => Number(a.lasts ?? false) - Number(b.lasts ?? false) || a.at - b.at)
 }
 
-/** The id names an element, which names an id, which other logs have. */
-const ROUNDS = 3
+/** The id names an element, which names an id, which other logs have; and a round for each time that it was put back. */
+const ROUNDS = 16
 
 async function lookIntoLog(log: string, looking: Looking): Promise<void> {
   const { findLogFiles, readLog } = await import('./trace/log-files.js')

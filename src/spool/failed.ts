@@ -41,7 +41,13 @@ export interface Failed {
    * Puts one back into a spool, under a new id: there first, then removed here. null: somebody else has it, or it is gone.
    * Throws SsmError `element-damaged` for one whose content could not be read when it was set aside.
    */
-  putBack(id: MessageId, spool: Spool<Uint8Array>): Promise<MessageId | null>
+  putBack(id: MessageId, spool: Spool<Uint8Array>): Promise<PutBack | null>
+}
+
+export interface PutBack {
+  /** What it was called when it was set aside. */
+  readonly was: string
+  readonly id: MessageId
 }
 
 /** Makes `<path>/.ssm`. Throws SsmError `configuration` when that is not ours. */
@@ -64,13 +70,13 @@ export function createFailed(options: FailedOptions): Failed {
       const claim = await queue.claim(id)
       if (claim === null) return null
       try {
-        const { body } = await claim.read()
+        const { body, id: was } = await claim.read()
         if (body === undefined) {
           throw new SsmError('element-damaged', `${id} has no content: it could not be read when it was set aside`)
         }
         const added = await spool.add(body)
         await claim.remove()
-        return added
+        return { was, id: added }
       } finally {
         await claim.release()
       }

@@ -59,6 +59,8 @@ export const ROWS: Readonly<Record<'log' | 'sentence' | 'words' | 'reason' | 'co
     ["ERROR", "`Message %s was left in the spool: %s`", "Reading or removing it failed.", "Look at rights and disk; the next run tries again."],
     ["ERROR", "`Message %s was set aside: %s`", "This message cannot be sent; it is in `.ssm/failed` with the reason. All others go on.", "Mend what the text says, then put it back: `ssmctl spool retry PATH`."],
     ["ERROR", "`%s messages were set aside: see ssmctl spool list PATH/.ssm/failed`", "The sum of the lines above.", "The same."],
+    ["INFO", "`Message %s, set aside as %s, was put back as %s.`", "Somebody asked for it with `ssmctl spool retry`, which wrote this line. `ssmctl trace` follows it.", "nothing"],
+    ["INFO", "`Message %s, sent on %s, was added again as %s.`", "The same with `ssmctl spool resend`.", "nothing"],
     ["INFO", "`Received message. ID = %s`", "A message came; it is judged now.", "nothing"],
     ["INFO", "`Received message. ID = %s, Argo ID = %s`", "The same, with the broker's own number.", "nothing"],
     ["INFO", "`Received ping message.`", "An empty message with the id `ping`: acknowledged, not stored.", "nothing"],

@@ -33,8 +33,12 @@ const RECEIVED = /^Received message\. ID = (.*?)(?:, Argo ID = .*)?$/su
 /** What ends the judging of a message, and where it is then. */
 const PLACED = /^Message (?:saved to (?:incoming|reject) queue as|held as) (\S+)/u
 const STORED_BEFORE = /^Message (.*) was already stored as (\S+)\.$/su
-/** Three names of one message. */
-const ACCEPTED = /^Message (\S+) of reject, which came as (.*), is accepted: it is stored as (\S+)\.$/su
+/** Several names of one message, in one line. */
+const NAMINGS = [
+  /^Message (\S+) of reject, which came as (.*), is accepted: it is stored as (\S+)\.$/su,
+  /^Message (.*), set aside as (\S+), was put back as (\S+)\.$/su,
+  /^Message (.*), sent on [\d-]{10}, was added again as (\S+)\.$/su,
+]
 /** Lines without a name that belong to the one message in hand. */
 const ABOUT_IT =
   /^(?:Valid signer: |Decrypting message|Failed to (?:verify|decrypt) message: |Signer not in valid DNs list: |Message rejected: |Message (?:saved|held) )/u
@@ -76,8 +80,10 @@ export function createLogLook(path: string, names: Names, found: (event: TraceEv
     last = at
     const received = RECEIVED.exec(message)?.[1]
     if (received !== undefined) inHand.add(received)
-    const [, ...accepted] = ACCEPTED.exec(message) ?? []
-    if (accepted.some((name) => names.has(name))) for (const name of accepted) if (name !== '?') names.add(name)
+    for (const naming of NAMINGS) {
+      const [, ...all] = naming.exec(message) ?? []
+      if (all.some((name) => names.has(name))) for (const name of all) if (name !== '?') names.add(name)
+    }
     const before = STORED_BEFORE.exec(message)
     if (before !== null && names.has(before[1] ?? '') && before[2] !== '?') names.add(before[2] ?? '')
     if (before === null && !PLACED.test(message)) return

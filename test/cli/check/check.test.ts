@@ -1,6 +1,6 @@
 /** `--check`: what is good is said to be good, each thing that is wrong is found and has a remedy, nothing is changed. */
 import assert from 'node:assert/strict'
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
@@ -8,6 +8,7 @@ import type { Finding } from '../../../src/cli/check/finding.js'
 import { startFakeBroker } from '../../kit/fake-broker.js'
 import { scratch } from '../../kit/scratch.js'
 import { createSite, startProgram, type Sections, type Site } from '../../kit/site.js'
+import { treeOf } from '../../kit/tree.js'
 
 const options = { timeout: 300_000 }
 const DAY = 24 * 3600 * 1000
@@ -50,17 +51,6 @@ function broker(site: Site, host?: { readonly certificateFile: string; readonly 
   return startFakeBroker(async (peer) => {
     await peer.greet()
   }, tls)
-}
-
-/** Names, modes, times and sizes of everything below. */
-function treeOf(dir: string): string[] {
-  return readdirSync(dir, { recursive: true })
-    .map(String)
-    .sort()
-    .map((name) => {
-      const { mode, mtimeMs, size, ino } = lstatSync(join(dir, name))
-      return [name, mode, mtimeMs, size, ino].join(' ')
-    })
 }
 
 async function withSite(
