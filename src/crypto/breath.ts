@@ -2,7 +2,7 @@
  * Large messages in pieces: between them everything else of the program has its turn (heart-beats, other messages).
  */
 import { createHash, hash } from 'node:crypto'
-import { CR, fromCrlf, toCrlf, writeCrlf, writeLf } from './text.js'
+import { CR, fromCrlf, toCrlf, writeCrlf, writeIfSurvives, writeLf } from './text.js'
 
 /** Octets that are worked on at a stretch. SHA-256 and AES take 1 to 5 ms for a MiB. */
 export const PIECE = 1024 * 1024
@@ -73,6 +73,17 @@ export async function digestCanonical(name: string, texts: readonly Buffer[]): P
     }
   }
   return digest.digest()
+}
+
+/**
+ * The same for a header and a short text that survives as it is, in one pass over the text. undefined: it is too long for that, or
+ * does not survive.
+ */
+export function digestIfSurvives(name: string, header: Buffer, text: Buffer): Buffer | undefined {
+  if (header.length + text.length > STRETCH) return undefined
+  room ??= Buffer.allocUnsafe(2 * STRETCH)
+  const end = writeIfSurvives(text, room, writeCrlf(header, 0, header.length, room, 0))
+  return end < 0 ? undefined : hash(name, room.subarray(0, end), 'buffer')
 }
 
 /** `fromCrlf`, large texts in pieces. */

@@ -7,7 +7,7 @@
  */
 import { type KeyObject, randomUUID } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
-import { breathe, breatheAfter, digestCanonical, PIECE, toCrlfInPieces } from '../crypto/breath.js'
+import { breathe, breatheAfter, digestCanonical, digestIfSurvives, PIECE, toCrlfInPieces } from '../crypto/breath.js'
 import type { Certificate } from '../crypto/certificate.js'
 import { authenticates } from '../crypto/cipher.js'
 import { DIGEST_ENTRIES } from '../crypto/cms-algorithms.js'
@@ -56,7 +56,9 @@ export function createSeal(settings: SealSettings): Seal {
   const signer = createCmsSigner(settings.certificate, settings.key)
   for (const recipient of recipients) assertRecipient(recipient)
   return async (plain) => {
-    const signed = await signContent(await layText(asBuffer(plain.body), settings.binary), signer, settings.clock.now())
+    const body = asBuffer(plain.body)
+    const part = layShortText(body, signer) ?? (await layText(body, signer, settings.binary))
+    const signed = await signContent(part, signer, settings.clock.now())
     // The only place where the brand is given: these bytes were just signed.
     if (recipients.length === 0) return signed as Uint8Array as Sealed
     return (await encryptFor(signed, recipients, settings)) as Uint8Array as Sealed
@@ -76,18 +78,32 @@ export async function encryptFor(
   return await envelopedTextInPieces(cms, authenticates(encryption.cipher))
 }
 
-/** The signed part in transit form (LF): a header and the text, as it is or in quoted-printable. */
+/** The signed part in transit form (LF): a header and the text, as it is or in quoted-printable; and the digest of both. */
 interface TextPart {
   readonly header: Buffer
   readonly text: Buffer
+  readonly digest: Buffer
 }
 
-async function layText(body: Buffer, binary: boolean): Promise<TextPart> {
+/** What nearly all messages are: no turn of the event loop, and one pass over the text. */
+function layShortText(text: Buffer, { digest: name }: CmsSigner): TextPart | undefined {
+  if (text.length === 0 || namesEncryption(text)) return undefined
+  const digest = digestIfSurvives(name, TEXT_HEADER, text)
+  return digest && { header: TEXT_HEADER, text, digest }
+}
+
+async function layText(body: Buffer, { digest: name }: CmsSigner, binary: boolean): Promise<TextPart> {
+  const header = await headerFor(body, binary)
+  const text = header === TEXT_HEADER ? body : await quoteInPieces(body)
+  return { header, text, digest: await digestCanonical(name, [header, text]) }
+}
+
+async function headerFor(body: Buffer, binary: boolean): Promise<Buffer> {
   if (body.length === 0) throw new SsmError('cannot-seal', 'an empty message is never sent')
-  if ((await survivesInPieces(body)) && !namesEncryption(body)) return { header: TEXT_HEADER, text: body }
+  if ((await survivesInPieces(body)) && !namesEncryption(body)) return TEXT_HEADER
   await breatheAfter(body)
-  if (isUtf8(body)) return { header: QUOTED_HEADER, text: await quoteInPieces(body) }
-  if (binary) return { header: QUOTED_BINARY_HEADER, text: await quoteInPieces(body) }
+  if (isUtf8(body)) return QUOTED_HEADER
+  if (binary) return QUOTED_BINARY_HEADER
   throw new SsmError(
     'cannot-seal',
     'not-utf8: the content is not UTF-8, which Python receivers cannot take; set binary = true when the receiver is this program too',
@@ -135,8 +151,7 @@ function namesEncryption(body: Buffer): boolean {
   return body.includes('pkcs7-', 0, 'latin1') && ENCRYPTED_TYPES.some((type) => body.includes(type, 0, 'latin1'))
 }
 
-async function signContent({ header, text }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {
-  const digest = await digestCanonical(signer.digest, [header, text])
+async function signContent({ header, text, digest }: TextPart, signer: CmsSigner, at: number): Promise<Buffer> {
   const signature = await signer.sign(digest, at)
   return clearSigned([header, text], {
     boundary: boundaryFor(text),

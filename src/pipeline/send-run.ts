@@ -205,7 +205,7 @@ export class SendRun {
 
   async #publish(publisher: Publisher, claim: Claim<Uint8Array>, message: Message, alone: boolean): Promise<Outcome> {
     const { log, archive } = this.#deps
-    const kept = await archive?.keep(claim.id, message.plain)
+    const kept = archive && (await archive.keep(claim.id, message.plain))
     log.info('Sending message: %s', claim.id)
     let receipt: Receipt
     try {
@@ -220,7 +220,7 @@ export class SendRun {
     this.#suspects.passed(claim.id)
     await removeSent(claim, kept)
     this.#troubles = 0
-    await this.#setAsideRefused()
+    if (this.#refused.length > 0) await this.#setAsideRefused()
     return 'passed'
   }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createHash } from 'node:crypto'
-import { digestCanonical, fromCrlfInPieces, PIECE, toCrlfInPieces } from '../../src/crypto/breath.js'
+import { digestCanonical, digestIfSurvives, fromCrlfInPieces, PIECE, toCrlfInPieces } from '../../src/crypto/breath.js'
 import { decodeBase64, decodeBase64InPieces, encodeBase64Lines } from '../../src/crypto/base64.js'
 import {
   decodeQuotedPrintable,
   decodeQuotedPrintableInPieces,
   encodeQuotedPrintable,
 } from '../../src/crypto/quoted-printable.js'
-import { fromCrlf, survivesAsText, toCrlf } from '../../src/crypto/text.js'
+import { fromCrlf, survivesAsText, toCrlf, writeIfSurvives } from '../../src/crypto/text.js'
 import { isSsmError } from '../../src/errors.js'
 
 /** Pseudo-random texts rich in what matters, the same in every run; at every alignment. */
@@ -33,6 +33,13 @@ const plain = {
   survives: (text: string) => /^[\t\n\x20-\x7e]*$/.test(text) && text.split('\n').every((line) => line.length <= 998),
 }
 
+/** In one pass; null: it does not survive. */
+function inOnePass(bytes: Buffer): string | null {
+  const target = Buffer.alloc(3 + 2 * bytes.length, '#')
+  const end = writeIfSurvives(bytes, target, 3)
+  return end < 0 ? null : target.toString('latin1', 0, end)
+}
+
 describe('line ends, against the plain way', () => {
   const alphabet = '\r\n\r\n\n\r\t ab~\x7f\x1f\x0b\x80\x8a\x8d\xff\0'
   test('random texts', () => {
@@ -41,8 +48,18 @@ describe('line ends, against the plain way', () => {
       assert.equal(toCrlf(bytes).toString('latin1'), plain.toCrlf(text))
       assert.equal(fromCrlf(bytes).toString('latin1'), plain.fromCrlf(text))
       assert.equal(survivesAsText(bytes), plain.survives(text), JSON.stringify(text))
+      assert.equal(inOnePass(bytes), plain.survives(text) ? `###${plain.toCrlf(text)}` : null, JSON.stringify(text))
     }
-    for (const bytes of texts('abcdefg\n\t xyz', 5_000)) assert.equal(survivesAsText(bytes), true)
+    for (const bytes of texts('abcdefg\n\t xyz', 5_000)) {
+      assert.equal(survivesAsText(bytes), true)
+      assert.equal(inOnePass(bytes), `###${plain.toCrlf(bytes.toString('latin1'))}`)
+    }
+    for (let octet = 0; octet < 256; octet++) {
+      for (let before = 0; before < 9; before++) {
+        const bytes = Buffer.from('x'.repeat(before) + String.fromCharCode(octet) + 'yyyyyyyy', 'latin1')
+        assert.equal(inOnePass(bytes) !== null, plain.survives(bytes.toString('latin1')), `${octet} after ${before}`)
+      }
+    }
   })
   test('the limit of a line, wherever it ends', () => {
     for (let length = 990; length < 1005; length++) {
@@ -50,6 +67,7 @@ describe('line ends, against the plain way', () => {
         for (const head of ['', 'a\n', 'ab\n']) {
           const text = head + 'x'.repeat(length) + tail
           assert.equal(survivesAsText(Buffer.from(text)), length <= 998, `${length}`)
+          assert.equal(inOnePass(Buffer.from(text)) !== null, length <= 998, `${length}`)
         }
       }
     }
@@ -69,6 +87,12 @@ describe('line ends, against the plain way', () => {
     }
     const header = Buffer.from('A: b\n\n')
     for (const bytes of texts(alphabet, 2_000)) await check([header, bytes])
+    for (const bytes of [...texts('abcdefg\n\t xyz', 500), ...texts('abcdefgh\n\t\r', 500)]) {
+      const inOneGo = digestIfSurvives('sha256', header, bytes)
+      if (!survivesAsText(bytes)) assert.equal(inOneGo, undefined)
+      else assert.deepEqual(inOneGo, await digestCanonical('sha256', [header, bytes]))
+    }
+    assert.equal(digestIfSurvives('sha256', header, Buffer.alloc(65_536, 'x\n')), undefined)
     // The limit of what is done in one go, and ends of stretches within a line end.
     for (let length = 65_520; length < 65_545; length++) {
       await check([header, Buffer.alloc(length, '\n')])
