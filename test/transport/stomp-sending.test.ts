@@ -1,9 +1,11 @@
 /** Sending to brokers that refuse, forget, confuse and stall. */
 import assert from 'node:assert/strict'
+import { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../src/os/clock.js'
 import { createStompTransport } from '../../src/transport/stomp/index.js'
+import { StompSocket } from '../../src/transport/stomp/socket.js'
 import { never, sealed } from '../contract/transport.js'
 import { startFakeBroker } from '../kit/fake-broker.js'
 import { refusal, stompSettings, testDeps, transportTo } from '../kit/transport.js'
@@ -133,6 +135,50 @@ describe('sending', options, () => {
     release()
     await Promise.all(sent)
     assert.deepEqual(broker.errors, [])
+  })
+
+  test('messages of one turn go out together, until a good many wait', async () => {
+    const calls: number[] = []
+    let taken = (): void => undefined
+    class Slow extends Duplex {
+      override _read(): void {
+        // nothing comes
+      }
+      override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+        this._writev([{ chunk }], done)
+      }
+      override _writev(waiting: readonly { readonly chunk: Buffer }[], done: () => void): void {
+        calls.push(waiting.reduce((sum, { chunk }) => sum + chunk.length, 0))
+        taken = done
+      }
+    }
+    let drained = 0
+    const nothing = (): void => undefined
+    const events = { broken: nothing, closed: nothing, receipt: nothing, activity: nothing, drained: () => drained++ }
+    const socket = new StompSocket(new Slow(), 'stomp://here', 1000, events)
+    let sent = 0
+    const send = (): void => {
+      socket.nextBody = Buffer.alloc(10_000)
+      socket.send('SEND\n\n\0')
+      sent += 10_007
+    }
+    for (let n = 0; n < 10; n++) {
+      assert.equal(socket.blocked, false)
+      send()
+    }
+    await sleep(5)
+    assert.deepEqual(calls, [sent])
+    // What the system has not taken yet counts.
+    while (!socket.blocked) send()
+    assert.ok(sent >= 256 * 1024 && sent < 280 * 1024, `${sent}`)
+    for (let n = 0; n < 2; n++) {
+      assert.equal(drained, 0)
+      taken()
+      await sleep(5)
+    }
+    assert.deepEqual([calls.length, calls.reduce((sum, size) => sum + size, 0), drained], [2, sent, 1])
+    assert.equal(socket.blocked, false)
+    socket.terminate()
   })
 
   for (const [version, id, wire] of [

@@ -18,6 +18,11 @@ import { WebSocketStream } from './web-socket.js'
 export const DISCONNECT_RECEIPT = 'ssm-disconnect'
 
 const NUL = Buffer.from([0])
+/**
+ * Octets that may wait in the stream. With its own mark (16 KiB) there is one message of 10 KB in it at a time, and a system
+ * call, a turn of the event loop and a wake-up of the broker for each.
+ */
+const WRITE_ROOM = 256 * 1024
 /** The first bytes of a stream, for saying what answers when it is not STOMP. */
 const FIRST_BYTES = 64
 
@@ -94,9 +99,9 @@ export class StompSocket implements IStompSocket {
     return this.#first
   }
 
-  /** Does the stream ask to wait before more is written? */
+  /** Should more wait for `drained`? */
   get blocked(): boolean {
-    return this.#stream.writableNeedDrain
+    return this.#stream.writableNeedDrain && this.#stream.writableLength >= WRITE_ROOM
   }
 
   get paused(): boolean {
