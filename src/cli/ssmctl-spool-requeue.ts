@@ -24,6 +24,7 @@ import { socketPath } from './status/verbs.js'
 interface RequeueFlags extends FilterFlags {
   readonly config: string
   readonly dn_file: string
+  readonly dryRun?: true
   readonly held?: true
   readonly json?: true
 }
@@ -35,6 +36,7 @@ export function addRequeueVerb(spool: Command, ctl: Ctl): void {
     .option('-c, --config <file>', 'configuration of that receiver', '/etc/apel/receiver.cfg')
     .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
     .option('--held', 'the held ones too')
+    .option('--dry-run', 'judge them, say what would become of them, and do nothing')
     .option('--json', 'an object a line')
     .description(
       'Judge rejected messages again, with what is trusted today: what is accepted goes to incoming. A line each: its id, what became of it, where it is or why. Exit code 1: some stay.',
@@ -50,6 +52,10 @@ async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags,
   const chosen = await choose(config.messaging.path, ids, flags, missing.say)
   let exit = missing.exit()
   if (chosen.length === 0) return exit
+  if (flags.dryRun === true) {
+    const { sayForeseen } = await import('./requeue-foreseen.js')
+    return Math.max(exit, await sayForeseen(config, resolve(cwd, flags.dn_file), chosen, flags.json === true, ctl))
+  }
   await withReceiver(config, resolve(cwd, flags.dn_file), ctl, async (ask) => {
     for (let from = 0; from < chosen.length; from += REQUEUED_TOGETHER) {
       const some = chosen.slice(from, from + REQUEUED_TOGETHER)

@@ -3,7 +3,6 @@
  */
 import { existsSync } from 'node:fs'
 import type { ReceiverConfig } from '../config/config.js'
-import { createOpen } from '../envelope/open.js'
 import { SsmError } from '../errors.js'
 import type { Open } from '../message.js'
 import type { Log, Logger } from '../observe/log.js'
@@ -13,7 +12,6 @@ import { createDisk, type Disk } from '../os/disk.js'
 import { CA_DIRECTORY, watch } from '../os/watch.js'
 import { makeSpool } from '../spool/foundation.js'
 import { judgeHeld } from '../pipeline/held.js'
-import { createJudge } from '../pipeline/judge.js'
 import type { Place } from '../pipeline/place.js'
 import { createAmsTransport, createListenerTransport, createStompTransport } from '../transport/index.js'
 import type { Transport, TransportDeps } from '../transport/port.js'
@@ -24,6 +22,7 @@ import { createHostPair, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import { createReceiverSpools } from './receiver-spools.js'
+import { createReceiverJudge } from './receiver-judge.js'
 import { createRequeue, type RequeueAnswer } from './receiver-requeue.js'
 import { createPeerJudge, createReceiverTrust, type ReceiverTrust, type TrustFigures } from './receiver-trust.js'
 import type { Program } from './program.js'
@@ -76,7 +75,7 @@ export async function wireReceiver(
   const spools = createReceiverSpools(config, disk, log.named('ssm.ssm2'), systemClock)
   const tally = createTally('ssmreceive', systemClock)
   const place = counted(spools.place, tally)
-  const open = createJudgeOf(config, pair, trust, log.named('ssm.crypto'))
+  const open = createReceiverJudge(config, pair, trust, log.named('ssm.crypto'))
   const { held } = spools
   const onLeft = spools.onLeft.bind(spools)
   const judging = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
@@ -101,31 +100,6 @@ export async function wireReceiver(
     },
     [Symbol.asyncDispose]: unlock,
   }
-}
-
-/** Opens with what is trusted at that moment; a bug of ours becomes a verdict. */
-function createJudgeOf(
-  { certificates, messaging }: ReceiverConfig,
-  pair: HostPair,
-  trust: ReceiverTrust,
-  log: Logger,
-): Open {
-  const open = createOpen({
-    trust: () => trust.store,
-    dns: () => trust.dns,
-    crls: certificates.checkCrls,
-    binary: messaging.binary,
-    decryption: () => {
-      log.info('Decrypting message.')
-      return pair.all()
-    },
-    maxMessageSize: messaging.maxMessageSize,
-    allowSha1: certificates.allowSha1.includes('messages'),
-    allowWeak: certificates.allowWeak.includes('rsa1024'),
-    allow3des: certificates.allowWeak.includes('3des'),
-    clock: systemClock,
-  })
-  return createJudge({ open, log })
 }
 
 /** One receiver a path: exactly-once rests on it. Resolves with the release. */

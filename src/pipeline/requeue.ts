@@ -50,9 +50,20 @@ export async function requeue(deps: RequeueDeps, name: MessageId): Promise<Reque
     if (!isSsmError(error, 'element-damaged')) throw error
     return { outcome: 'damaged', detail: error.message }
   }
-  const opened = await deps.open(element.body)
-  if (opened.verdict === 'ok') return await accept(deps, claim, element, opened)
-  if (!saysSmime(element.body)) return { outcome: 'foreign' }
+  const judged = await judgeAgain(deps.open, element.body)
+  return judged.outcome === 'good' ? await accept(deps, claim, element, judged.opened) : judged
+}
+
+/** What is to be said of the bytes alone: where a good one goes shows when it is placed. */
+export type Judged =
+  | { readonly outcome: 'good'; readonly opened: Extract<Opened, { verdict: 'ok' }> }
+  | Extract<Requeued, { outcome: 'refused' | 'foreign' }>
+
+/** Judges and changes nothing. Throws as `open` does. */
+export async function judgeAgain(open: Open, body: Uint8Array): Promise<Judged> {
+  const opened = await open(body)
+  if (opened.verdict === 'ok') return { outcome: 'good', opened }
+  if (!saysSmime(body)) return { outcome: 'foreign' }
   // A `hold` stays too: held before, it would be taken for one that is held still, and removed here.
   return { outcome: 'refused', reason: opened.reason, detail: opened.detail }
 }

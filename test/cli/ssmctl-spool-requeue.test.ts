@@ -9,6 +9,7 @@ import { createSchemaQueue } from '../../src/spool/schema-queue.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, freePort, type Running, type Sections, type Site } from '../kit/site.js'
 import { ssmctl, type CtlRun } from '../kit/ssmctl.js'
+import { treeOf } from '../kit/tree.js'
 
 interface Scene {
   readonly site: Site
@@ -95,6 +96,62 @@ test('a receiver that cannot be asked keeps its lock: nothing is done', async (t
   assert.equal(site.reject().length, 3)
   await receiver.stop()
   assert.equal((await requeue()).exit, 0)
+})
+
+test('--dry-run: each one judged as it would be, and nothing on the disk changes, while a receiver runs or none', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  const queue = createSchemaQueue({
+    path: join(site.spool, 'reject'),
+    schema: { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' },
+    disk: createDisk(),
+    clock: systemClock,
+  })
+  const wire = Buffer.from(site.reject()[0]!.body!)
+  const forged = Buffer.from(wire.toString('latin1').replace('record', 'RECORD'), 'latin1')
+  await queue.add({ body: Buffer.from('Site: x\n'), error: 'cannot load' })
+  await queue.add({ body: forged, empaid: 'e', error: 'x' })
+  const lockedName = await queue.add({ body: wire, empaid: 'e', error: 'x' })
+  await using claim = await queue.claim(lockedName)
+  assert.ok(claim)
+  const expected = [
+    ...Array.from({ length: 3 }, () => 'would be accepted'),
+    'would be skipped: not S/MIME',
+    'would stay: signature',
+    'would be skipped: locked',
+  ]
+  const dry = async () => {
+    const before = treeOf(site.dir)
+    const run = await requeue('--dry-run')
+    assert.deepEqual(treeOf(site.dir), before)
+    assert.deepEqual([run.exit, run.stderr, lines(run).map(([, words]) => words)], [1, '', expected])
+  }
+  await dry()
+  const json = await requeue('--dry-run', '--json', '--reason', 'not-listed')
+  assert.equal(json.exit, 0)
+  const objects = json.stdout.toString().trim().split('\n').map((line) => JSON.parse(line) as Record<string, string>) // prettier-ignore
+  assert.deepEqual(objects.map(({ would, detail }) => [would, detail]), Array.from({ length: 3 }, () => ['accept', site.pki.host.dn])) // prettier-ignore
+  await receiver.stop()
+  await dry()
+})
+
+test('--dry-run of held ones: what is held still, what would be accepted', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  await receiver.stop()
+  const queue = createSchemaQueue({
+    path: join(site.spool, '.ssm', 'held'),
+    schema: { body: 'binary', empaid: 'string', error: 'string', ca: 'string', since: 'string' },
+    disk: createDisk(),
+    clock: systemClock,
+  })
+  const body = Buffer.from(site.reject()[0]!.body!)
+  const held = `held/${await queue.add({ body, empaid: 'e', error: 'x', ca: 'y', since: String(Date.now()) })}`
+  assert.deepEqual(lines(await requeue('--dry-run')).length, 3, 'without --held those of reject alone')
+  const good = await requeue('--dry-run', held)
+  assert.deepEqual([good.exit, lines(good)], [0, [[held, 'would be accepted', site.pki.host.dn]]])
+  site.allow(site.pki.other)
+  const before = treeOf(site.dir)
+  const bad = lines(await requeue('--dry-run', held))[0]
+  assert.deepEqual([bad?.[1], treeOf(site.dir)], ['would be refused: not-listed', before])
 })
 
 test('refusals: another path, ids of incoming, no lock to rely on', async (t) => {
