@@ -31,6 +31,7 @@ export function begin<Config extends { readonly logging: LoggingConfig }>(
   flags: Flags,
   program: Program,
 ): Begun<Config> | number {
+  outliveReaders(program)
   try {
     const { config, warnings, effective } = load(flags.config, program.cwd())
     if (flags.printConfig) {
@@ -43,6 +44,14 @@ export function begin<Config extends { readonly logging: LoggingConfig }>(
     sayProblem(name, error, flags, program)
     return error.exit
   }
+}
+
+/**
+ * Whoever reads the console may go (`| head`, a terminal that is closed, a full disk): without a listener that would end the
+ * run with a stack trace, in the midst of its messages. The log file has every line all the same.
+ */
+function outliveReaders({ stdout, stderr }: Program): void {
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
 }
 
 /** The first lines of a run. */

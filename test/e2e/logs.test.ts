@@ -38,6 +38,19 @@ describe('the log', () => {
     for (const line of lines) assert.ok(ended.stdout.includes(`${line}\n`), 'the console has the same lines')
   })
 
+  test('a console that nobody reads, or that is full, ends no run', async (t) => {
+    const site = createSite(scratch(t), 1)
+    site.configure({ sender: { logging: { console: true } } })
+    const unread = startProgram('ssmsend', ['-c', site.senderCfg])
+    unread.child.stdout?.destroy()
+    const full = startChild('sh', ['-c', 'exec "$0" "$@" >/dev/full', process.execPath, program, '-c', site.senderCfg])
+    for (const run of [unread, full]) {
+      const { code, stderr } = await run.ended
+      assert.deepEqual([code, stderr], [0, ''])
+    }
+    assert.equal(site.log('ssmsend').split('SSM has shut down.').length, 3)
+  })
+
   test('in the journal lines carry priorities, in the file and at a terminal none', async (t) => {
     const site = createSite(scratch(t), 1)
     site.configure({ sender: { ...noKey, logging: { console: true, unknown: 1 } } })
