@@ -199,7 +199,9 @@ async function seek(ams: Ams, told: Told, where: string): Promise<number> {
 
 function effectOf(from: number, to: number): string {
   if (to === from) return 'nothing changes'
-  return to > from ? `${to - from} messages are never received` : `${from - to} messages come again`
+  const count = Math.abs(to - from)
+  if (count === 1) return to > from ? '1 message is never received' : '1 message comes again'
+  return to > from ? `${count} messages are never received` : `${count} messages come again`
 }
 
 async function offsetOf(ams: Ams, name: string, where: string, offsets: Offsets, signal: AbortSignal): Promise<number> {

@@ -93,6 +93,10 @@ describe('ssmctl ams', () => {
     assert.equal(all.ams.count('subscriptions:modifyOffset'), 4)
     const time = new Date(all.ams.topic('ssm').times[0] ?? 0).toISOString()
     assert.match((await all.ctl('seek', time, '--yes')).stdout, /from 10 to 0/u)
+    const late = await all.ctl('seek', '2999-01-01', '--yes')
+    assert.equal(late.code, 64)
+    assert.match(late.stderr, /it knows of nothing that was published at that time or later/u)
+    assert.match((await all.ctl('seek', '1')).stdout, /from 0 to 1: 1 message is never received$/mu)
   })
 
   test('peek leaves all there; bodies are safe to print', async (t) => {

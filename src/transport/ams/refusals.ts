@@ -127,6 +127,15 @@ const ROWS: readonly Row[] = [
     code: 'destination-refused',
     words: 'the topic of the subscription was deleted: ask its operator',
   },
+  // Asked for an offset by time: there is none from there on.
+  {
+    status: 409,
+    own: true,
+    says: /Timestamp is out of bounds/u,
+    kind: 'conflict',
+    code: 'usage',
+    words: 'it knows of nothing that was published at that time or later: end is behind the last message',
+  },
   { status: 409, kind: 'conflict', code: 'destination-refused', words: 'it is in the way of something else' },
   // From the service itself it is certain; something in between may have a limit that is wrong for all.
   {

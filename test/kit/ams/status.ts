@@ -24,7 +24,8 @@ export function version(_: World, call: Call): Answer {
     os: 'linux',
     architecture: 'amd64',
   }
-  return ok(seesService(call.user) ? { ...shown, release: '1.7.0' } : shown, 1)
+  const release = seesService(call.user) ? { release: '1.7.0' } : {}
+  return ok({ ...shown, ...release, distro: 'Debian GNU/Linux 12 (bookworm)' }, 1)
 }
 
 function profileOf(world: World, user: User) {

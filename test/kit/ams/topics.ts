@@ -20,6 +20,9 @@ export function listTopics(_: World, call: Call): Answer {
 export function createTopic(world: World, call: Call): Answer {
   if (call.body !== '') {
     const schema = parsed(() => decodeObject(call.body).text('schema'), refuse.invalidBody)
+    if (schema !== '' && !/^projects\/[^/]*\/schemas\/[^/]*$/u.test(schema)) {
+      throw refuse.invalidData('wrong schema name declaration')
+    }
     // There are no schemas here.
     if (schema !== '') throw refuse.absent('Schema')
   }
