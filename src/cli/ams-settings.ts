@@ -6,7 +6,7 @@ import { rereadSecret } from '../config/secret.js'
 import type { Logger } from '../observe/log.js'
 import type { AmsSettings } from '../transport/ams/index.js'
 import type { Window } from '../transport/port.js'
-import { createTlsMaterial } from './broker-trust.js'
+import { createPeerTrust, createTlsMaterial } from './broker-trust.js'
 import type { HostPair } from './host-pair.js'
 
 /** The window of publishing is of requests; its bytes are limited by the pipeline. */
@@ -25,11 +25,15 @@ export function amsSettings(config: SenderConfig | ReceiverConfig, parts: AmsPar
   if (ams === undefined) return undefined
   const { window, pair, env } = parts
   const batch = 'batch' in ams ? ams.batch : 1
+  const credentials = credentialsOf(ams)
   const pulling = 'pullMax' in ams ? pullingOf(ams) : NO_PULLING
   return {
     endpoints: ams.endpoints,
-    tls: createTlsMaterial(broker, certificates.capath, pair, env),
-    credentials: credentialsOf(ams),
+    tls:
+      credentials.kind === 'x509'
+        ? createTlsMaterial(broker, certificates.capath, pair, env)
+        : createPeerTrust(broker, certificates.capath, env),
+    credentials,
     project: ams.project,
     destination: messaging.destination,
     window,

@@ -7,7 +7,7 @@ import type { BrokerConfig } from '../config/config.js'
 import { toPem } from '../crypto/pem.js'
 import { SsmError, messageOf, systemCode } from '../errors.js'
 import { systemClock } from '../os/clock.js'
-import type { TlsMaterial } from '../transport/port.js'
+import type { PeerTrust, TlsMaterial } from '../transport/port.js'
 import type { HostPair } from './host-pair.js'
 
 /** The distributions' bundles, the first that is there: Debian, EL and Fedora, SUSE, Alpine. */
@@ -31,16 +31,28 @@ export function createTlsMaterial(
   pair: HostPair,
   env: Readonly<Record<string, string | undefined>>,
 ): () => Promise<TlsMaterial> {
-  let kept: { readonly ca: Promise<string[]>; readonly at: number } | undefined
+  const trust = createPeerTrust(broker, capath, env)
   return async () => {
     const { certificatePem, keyPem } = pair.current()
+    return { certificate: certificatePem, key: keyPem, ...(await trust()) }
+  }
+}
+
+/** The same for whoever shows no certificate: no key is read. */
+export function createPeerTrust(
+  broker: BrokerConfig,
+  capath: string,
+  env: Readonly<Record<string, string | undefined>>,
+): () => Promise<PeerTrust> {
+  let kept: { readonly ca: Promise<string[]>; readonly at: number } | undefined
+  return async () => {
     const now = systemClock.monotonic()
     if (kept === undefined || now - kept.at > KEEP_CAS) {
       const ca = broker.verify === 'false' ? Promise.resolve([]) : loadBrokerCas(broker.ca, capath, env)
       kept = { ca, at: now }
       ca.catch(() => (kept = undefined))
     }
-    return { certificate: certificatePem, key: keyPem, ca: await kept.ca, verify: broker.verify }
+    return { ca: await kept.ca, verify: broker.verify }
   }
 }
 

@@ -77,9 +77,13 @@ export interface TransportDeps {
 }
 
 /** Our side of TLS, read anew at each connection so that a renewed pair is taken up. PEM throughout. */
-export interface TlsMaterial {
+export interface TlsMaterial extends PeerTrust {
   readonly certificate: string
   readonly key: string
+}
+
+/** Whom we take for the other end. Alone, for whoever shows no certificate. */
+export interface PeerTrust {
   /** PEM certificates that the peer's path may end in. */
   readonly ca: readonly string[]
   /** `warn` connects in spite of a failed check and logs it; `false` does not look. */

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { SsmError } from '../errors.js'
 import type { Logger } from '../observe/log.js'
-import type { TlsMaterial } from './port.js'
+import type { PeerTrust, TlsMaterial } from './port.js'
 import { judgeSocketError } from './socket-error.js'
 
 /** Slow links: node's own 250 ms would give up on an address that is one ocean away. */
@@ -39,15 +39,15 @@ export function ownName(material: TlsMaterial): string {
   return `/${new X509Certificate(material.certificate).subject.split('\n').join('/')}`
 }
 
-/** TLS over an open connection, judged as `material.verify` says. `anonymous`: our certificate is not presented. */
+/** TLS over an open connection, judged as `material.verify` says. Without a certificate in it, none is presented. */
 export async function secure(
   tcp: Duplex,
-  peer: Peer & { readonly anonymous?: boolean },
-  material: TlsMaterial,
+  peer: Peer,
+  material: PeerTrust | TlsMaterial,
   log: Logger,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const own = peer.anonymous === true ? {} : { cert: material.certificate, key: material.key }
+  const own = 'certificate' in material ? { cert: material.certificate, key: material.key } : {}
   const tls = connectTls({
     socket: tcp,
     host: peer.host,
@@ -58,7 +58,7 @@ export async function secure(
     // handshake: nothing more is given away.
     rejectUnauthorized: false,
   })
-  await ready(tls, 'secureConnect', peer.where, peer.anonymous === true ? null : ownName(material), signal)
+  await ready(tls, 'secureConnect', peer.where, 'certificate' in material ? ownName(material) : null, signal)
   const refusal = material.verify === 'false' ? null : judgePeer(tls, peer.where)
   if (refusal === null) return tls
   if (material.verify === 'warn') {

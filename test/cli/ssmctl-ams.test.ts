@@ -1,6 +1,6 @@
 /** `ssmctl ams` and the checks, against the double: what it says, and that nothing moves without --yes. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { startAms, startAuthn, type Ams, type AmsOptions } from '../kit/ams/index.js'
@@ -18,16 +18,21 @@ interface Options extends AmsOptions {
   readonly who?: 'admin' | 'sender' | 'receiver' | 'puller'
   readonly destination?: string
   readonly secure?: boolean
+  readonly token?: 'value' | 'file' | 'none'
+  readonly key?: string
 }
 
 async function scene(t: TestContext, options: Options = {}): Promise<Scene> {
-  const { who = 'admin', destination = 'ssm', secure = false, ...rest } = options
+  const { who = 'admin', destination = 'ssm', secure = false, token = 'value', key, ...rest } = options
   const site = createSite(scratch(t), 1)
   const ams = await startAms({ ...rest, ...(secure ? { tls: site.pki.host } : {}) })
-  const messaging = { ams_project: 'accounting', destination, token: ams.tokens[who] }
+  const tokenFile = join(site.dir, 'token')
+  writeFileSync(tokenFile, `${ams.tokens[who]}\n`, { mode: 0o600 })
+  const source = { value: { token: ams.tokens[who] }, file: { token_file: tokenFile }, none: { authn_port: 1 } }[token]
+  const messaging = { ams_project: 'accounting', destination, ...source }
   const broker = { host: undefined, port: undefined, use_ssl: undefined, url: ams.url, ca: 'capath' }
   site.configure({
-    both: { broker, messaging },
+    both: { broker, messaging, ...(key === undefined ? {} : { certificates: { key } }) },
     sender: { sender: { protocol: 'AMS' }, messaging: { path: site.outgoing } },
     receiver: { receiver: { protocol: 'AMS' }, messaging: { path: site.spool } },
   })
@@ -61,6 +66,35 @@ describe('ssmctl ams', () => {
     assert.equal((await all.ctl('offsets')).stdout, 'ssm\t0\t0\t7\t7\n')
     const offsets = JSON.parse((await all.ctl('offsets', '--json')).stdout) as unknown
     assert.deepEqual(offsets, { subscription: 'ssm', min: 0, current: 0, max: 7, backlog: 7 })
+  })
+
+  for (const token of ['value', 'file'] as const) {
+    test(`a token alone is enough, over TLS too: the key is not looked at (${token})`, async (t) => {
+      await using all = await scene(t, { secure: true, token, key: '/no/such/key.pem' })
+      fill(all.ams, 3)
+      const status = await all.ctl('status')
+      assert.deepEqual([status.code, status.stderr], [0, ''])
+      assert.match(status.stdout, /\nuser\tadmin\n/u)
+      for (const args of [
+        ['topics'],
+        ['subscriptions'],
+        ['offsets'],
+        ['peek'],
+        ['seek', '1', '--yes'],
+        ['drain', '--discard', '--yes'],
+      ]) {
+        // prettier-ignore
+        const ended = await all.ctl(...args)
+        assert.deepEqual([ended.code, ended.stderr], [0, ''], args.join(' '))
+      }
+    })
+  }
+
+  test('without a token the key is needed, and named', async (t) => {
+    await using all = await scene(t, { secure: true, token: 'none', key: '/no/such/key.pem' })
+    const status = await all.ctl('status')
+    assert.equal(status.code, 78)
+    assert.match(status.stderr, /\/no\/such\/key\.pem/u)
   })
 
   test('long lists come in pages, all of them', async (t) => {
@@ -178,6 +212,13 @@ describe('checks of AMS', () => {
     assert.match(receiver, /✓ AMS localhost:\d+: deadline for acknowledging: 10 s\n/u)
     const routes = new Set(all.ams.requests.map(({ method }) => method))
     assert.deepEqual([...routes], ['GET'])
+  })
+
+  test('with a token, a key that is bad is said once, and the service is looked at all the same', async (t) => {
+    await using all = await scene(t, { secure: true, who: 'receiver', key: '/no/such/key.pem' })
+    const { stdout } = await check(all.site, 'receiverCfg')
+    assert.match(stdout, /✗ certificate: .*\/no\/such\/key\.pem/u)
+    assert.match(stdout, /✓ AMS localhost:\d+: who am I: /u)
   })
 
   test('a token that may only pull and acknowledge: good, and what it may not see is said', async (t) => {

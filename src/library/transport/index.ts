@@ -4,6 +4,7 @@ export type {
   Publisher,
   Receipt,
   Subscriber,
+  PeerTrust,
   TlsMaterial,
   Transport,
   TransportDeps,

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import type { Agent } from 'undici'
 import { isSsmError, SsmError, systemCode } from '../../errors.js'
-import type { TlsMaterial, TransportDeps } from '../port.js'
+import type { PeerTrust, TlsMaterial, TransportDeps } from '../port.js'
 import { proxyFor, proxyText, tunnel, viaText, type Proxy } from '../proxy.js'
 import { openTcp, ownName, secure, type Peer } from '../secure.js'
 import { judgeSocketError } from '../socket-error.js'
@@ -16,7 +16,7 @@ import { CONNECT_MS, endpointText, type Endpoint } from './settings.js'
 export interface HttpOptions {
   readonly endpoint: Endpoint
   /** null: plain. */
-  readonly tls: (() => Promise<TlsMaterial>) | null
+  readonly tls: (() => Promise<PeerTrust | TlsMaterial>) | null
   /** Present our certificate? */
   readonly presents: boolean
   /** Most sockets at once. */
@@ -143,18 +143,20 @@ async function dial(options: HttpOptions, where: string, deps: TransportDeps): P
   const { endpoint, tls, env, presents } = options
   const { clock, log } = deps
   const { host, port, plain } = endpoint
-  const peer = { host, port, where, anonymous: !presents }
+  const peer = { host, port, where }
   const proxy = plain === true ? null : proxyFor({ host, port, tls: true }, env)
   const late = () =>
     new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${viaText(proxy)}`)
   const material = plain === true || tls === null ? null : await tls()
   if (material === null && plain !== true) {
-    throw new SsmError('configuration', `${where}: there is no certificate for TLS`)
+    throw new SsmError('configuration', `${where}: nothing says whose certificates count for TLS`)
   }
   return await within({ ms: CONNECT_MS, clock, late }, async (stop) => {
     const tcp = await openWay(proxy, peer, material?.ca ?? [], stop)
     log.debug('Connected to %s%s', where, { message: viaText(proxy) })
-    return material === null ? tcp : await secure(tcp, peer, material, log, stop)
+    if (material === null) return tcp
+    const { ca, verify } = material
+    return await secure(tcp, peer, presents ? material : { ca, verify }, log, stop)
   })
 }
 
@@ -197,6 +199,7 @@ function failure(kind: Refusal['kind'], code: Refusal['code'], words: string, ca
 }
 
 /** Our DN, when it is presented. For sentences. */
-export async function presentedName(tls: (() => Promise<TlsMaterial>) | null): Promise<string> {
-  return tls === null ? 'our certificate' : ownName(await tls())
+export async function presentedName(tls: HttpOptions['tls']): Promise<string> {
+  const material = await tls?.()
+  return material !== undefined && 'certificate' in material ? ownName(material) : 'our certificate'
 }

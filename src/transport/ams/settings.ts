@@ -7,7 +7,7 @@
  * acknowledge blindly, and never steps over a message that somebody could read. It throws SsmError with the codes that the
  * port names.
  */
-import type { TlsMaterial, Window } from '../port.js'
+import type { PeerTrust, TlsMaterial, Window } from '../port.js'
 
 /** Where the service is. */
 export interface Endpoint {
@@ -28,8 +28,11 @@ export type Credentials =
 export interface AmsSettings {
   /** Each is tried once per opening, in this order. */
   readonly endpoints: readonly Endpoint[]
-  /** Read anew at each connection; null: no endpoint has TLS. The certificate goes to the authentication service alone. */
-  readonly tls: (() => Promise<TlsMaterial>) | null
+  /**
+   * Read anew at each connection; null: no endpoint has TLS. The certificate goes to the authentication service alone, and
+   * may be missing when there is a token.
+   */
+  readonly tls: (() => Promise<PeerTrust | TlsMaterial>) | null
   readonly credentials: Credentials
   readonly project: string
   /** Publisher: the topic. Subscriber: the subscription. */
