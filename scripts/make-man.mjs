@@ -2,7 +2,7 @@
 // From the flags and verbs that the programs parse, the option table and the table of exit codes in docs/operations.md.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createCommand as createProgramCommand } from '../dist/src/cli/flags.js'
+import { createCommand as createProgramCommand } from '../dist/src/cli/flag-command.js'
 import { createCommand as createCtlCommand } from '../dist/src/cli/ssmctl.js'
 import { VERSION } from '../dist/src/cli/version.js'
 import { OPTIONS } from '../dist/src/config/options.js'

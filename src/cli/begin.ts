@@ -101,7 +101,7 @@ function openLog(name: ProgramName, { logfile, level, console, format }: Logging
     name,
     clock: systemClock,
     ...(console ? { console: (text: string) => program.stdout.write(text) } : {}),
-    journal: isJournal(program.stdout.fd, program.env),
+    journal: isJournal(program, 'stdout'),
   })
 }
 
@@ -112,7 +112,7 @@ function sayProblem(name: ProgramName, error: SsmError, flags: Flags, program: P
     for (const line of lines) program.stdout.write(`${line}\n`)
     return
   }
-  const mark = isJournal(program.stderr.fd, program.env) ? PRIORITIES.CRITICAL : ''
+  const mark = isJournal(program, 'stderr') ? PRIORITIES.CRITICAL : ''
   for (const line of lines) program.stderr.write(`${mark}${line}\n`)
   try {
     const log = openLog(name, { ...logging, console: false }, program)

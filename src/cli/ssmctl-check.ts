@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { findRole } from '../config/role.js'
 import { createPaint, hasColour } from './colour.js'
 import type { Ctl } from './ssmctl-process.js'
+import { USUAL_DNS } from './usual-places.js'
 
 interface Flags {
   readonly config: string
@@ -16,7 +17,7 @@ export function addCheckVerb(command: Command, ctl: Ctl): void {
   command
     .command('check')
     .requiredOption('-c, --config <file>', 'configuration of a sender or a receiver')
-    .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
+    .option('-d, --dn_file <file>', 'list of the DNs that may send', USUAL_DNS)
     .option('--try-destination', 'try the destination too, which may make an empty queue at the broker')
     .option('--json', 'a JSON object')
     .description(

@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander'
 import { bashCompletion } from './completion/bash.js'
 import { linesOf, type Line } from './completion/lines.js'
 import { zshCompletion } from './completion/zsh.js'
-import { createCommand } from './flags.js'
+import { createCommand } from './flag-command.js'
 import type { Ctl } from './ssmctl-process.js'
 
 const SHELLS: Readonly<Record<string, (lines: readonly Line[]) => string>> = {

@@ -20,6 +20,7 @@ import { viewSpool } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
 import { askRunning } from './status/ask.js'
 import { socketPath } from './status/verbs.js'
+import { USUAL_CONFIG, USUAL_DNS } from './usual-places.js'
 
 interface RequeueFlags extends FilterFlags {
   readonly config: string
@@ -33,8 +34,8 @@ export function addRequeueVerb(spool: Command, ctl: Ctl): void {
   withFilters(spool.command('requeue'))
     .argument('<dir>', 'the path of a receiver')
     .argument('[id...]', 'as list prints them: reject/…, held/… (default: all of reject that pass the filters)')
-    .option('-c, --config <file>', 'configuration of that receiver', '/etc/apel/receiver.cfg')
-    .option('-d, --dn_file <file>', 'list of the DNs that may send', '/etc/apel/dns')
+    .option('-c, --config <file>', 'configuration of that receiver', USUAL_CONFIG.ssmreceive)
+    .option('-d, --dn_file <file>', 'list of the DNs that may send', USUAL_DNS)
     .option('--held', 'the held ones too')
     .option('--dry-run', 'judge them, say what would become of them, and do nothing')
     .option('--json', 'an object a line')

@@ -8,6 +8,7 @@ import { SsmError, isSsmError } from '../errors.js'
 import { systemClock } from '../os/clock.js'
 import { hasColour } from './colour.js'
 import { OutputClosed, type Ctl } from './ssmctl-process.js'
+import { USUAL_CONFIG } from './usual-places.js'
 
 interface Flags {
   readonly config?: string
@@ -16,7 +17,7 @@ interface Flags {
 }
 
 /** Where they are looked for without `-c`. */
-const USUAL = ['/etc/apel/receiver.cfg', '/etc/apel/sender.cfg']
+const USUAL = [USUAL_CONFIG.ssmreceive, USUAL_CONFIG.ssmsend]
 /** `--watch` looks so often, ms. */
 const INTERVAL = 2000
 /** The cursor goes home, and what is below it is cleared: nothing flickers, and nothing of before stays. */

@@ -11,6 +11,7 @@ import { createPaint, hasColour, type Paint } from './colour.js'
 import type { Ctl } from './ssmctl-process.js'
 import type { TraceEvent } from './trace/event.js'
 import type { Looking } from './trace/places.js'
+import { USUAL_CONFIG } from './usual-places.js'
 
 interface Flags {
   readonly config?: readonly string[]
@@ -19,7 +20,7 @@ interface Flags {
 }
 
 /** Where they are looked for without `-c`. */
-const USUAL = ['/etc/apel/sender.cfg', '/etc/apel/receiver.cfg']
+const USUAL = [USUAL_CONFIG.ssmsend, USUAL_CONFIG.ssmreceive]
 /** Of one message; more is another thing than a message. */
 const MOST_EVENTS = 10_000
 

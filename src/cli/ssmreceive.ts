@@ -26,7 +26,7 @@ import { socketPath } from './status/verbs.js'
 import { wireReceiver, type Receiver } from './wire-receiver.js'
 
 export async function ssmreceive(program: Program): Promise<number> {
-  const flags = parseFlags('ssmreceive', program)
+  const flags = await parseFlags('ssmreceive', program)
   if (typeof flags === 'number') return flags
   if (flags.check) {
     const { runCheck } = await import('./check/run.js')

@@ -24,7 +24,7 @@ const EXIT_SET_ASIDE = 1
 const EXIT_TRY_LATER = 75
 
 export async function ssmsend(program: Program): Promise<number> {
-  const flags = parseFlags('ssmsend', program)
+  const flags = await parseFlags('ssmsend', program)
   if (typeof flags === 'number') return flags
   if (flags.check) {
     const { runCheck } = await import('./check/run.js')

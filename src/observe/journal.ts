@@ -11,15 +11,22 @@ export const PRIORITIES: Readonly<Record<Level, string>> = {
   CRITICAL: '<2>',
 }
 
+interface Outputs {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: { readonly fd: number }
+  readonly stderr: { readonly fd: number }
+}
+
 /**
  * systemd.exec(5): `JOURNAL_STREAM` names device and inode of what it connected. A program that was started by another one
  * inherits the variable, and not always the stream: so both are compared. Never throws.
  */
-export function isJournal(fd: number, env: Readonly<Record<string, string | undefined>>): boolean {
-  const { JOURNAL_STREAM: stream } = env
+export function isJournal(program: Outputs, output: 'stdout' | 'stderr'): boolean {
+  const { JOURNAL_STREAM: stream } = program.env
   if (stream === undefined || stream === '') return false
   try {
-    const { dev, ino } = fstatSync(fd, { bigint: true })
+    // Asked for only now: Node makes the stream when somebody does.
+    const { dev, ino } = fstatSync(program[output].fd, { bigint: true })
     return stream === `${dev}:${ino}`
   } catch {
     return false // closed

@@ -117,11 +117,13 @@ test('the journal is known by device and inode, not by the variable alone', (t) 
   writeFileSync(file, '')
   const fd = openSync(file, 'r')
   const { dev, ino } = fstatSync(fd)
-  assert.equal(isJournal(fd, { JOURNAL_STREAM: `${dev}:${ino}` }), true)
-  assert.equal(isJournal(fd, { JOURNAL_STREAM: `${dev}:${ino + 1}` }), false)
-  assert.equal(isJournal(fd, {}), false)
+  const asked = (number: number, JOURNAL_STREAM?: string): boolean =>
+    isJournal({ env: { JOURNAL_STREAM }, stdout: { fd: number }, stderr: { fd: -1 } }, 'stdout')
+  assert.equal(asked(fd, `${dev}:${ino}`), true)
+  assert.equal(asked(fd, `${dev}:${ino + 1}`), false)
+  assert.equal(asked(fd), false)
   closeSync(fd)
-  assert.equal(isJournal(987_654, { JOURNAL_STREAM: `${dev}:${ino}` }), false)
+  assert.equal(asked(987_654, `${dev}:${ino}`), false)
 })
 
 test('the level can change while loggers are in use', () => {
