@@ -13,8 +13,12 @@ interface Started {
   readonly stderr: string
 }
 
-/** Runs the launcher of `ssmsend` with these programs on the path: name → what its `-v` says. */
-function launch(folder: string, nodes: Readonly<Record<string, string>>, own?: string): Started {
+/** Runs the launcher with these programs on the path: name → what its `-v` says; `own`: what that of the package says. */
+function launch(
+  folder: string,
+  nodes: Readonly<Record<string, string>>,
+  { own, program = 'ssmsend', threads }: { own?: string; program?: string; threads?: string } = {},
+): Started {
   const [bin, lib] = [join(folder, 'bin'), join(folder, 'lib')]
   for (const path of [bin, lib]) mkdirSync(path, { recursive: true })
   const write = (file: string, text: string): void => {
@@ -22,15 +26,16 @@ function launch(folder: string, nodes: Readonly<Record<string, string>>, own?: s
     chmodSync(file, 0o755)
   }
   const node = (name: string, version: string): string => `#!/bin/sh
-if [ "$1" = -v ]; then echo ${version}; else echo "${name} $UV_THREADPOOL_SIZE $*"; fi
+if [ "$1" = -v ]; then echo ${version}; else echo "${name} \${UV_THREADPOOL_SIZE-unset} $*"; fi
 `
   for (const [name, version] of Object.entries(nodes)) write(join(bin, name), node(name, version))
   if (own !== undefined) write(join(lib, 'node'), node('own', own))
-  const launcher = join(folder, 'ssmsend')
-  const text = readText('packaging/launcher.sh').replaceAll('@PROGRAM@', 'ssmsend')
+  const launcher = join(folder, program)
+  const text = readText('packaging/launcher.sh').replaceAll('@PROGRAM@', program)
   write(launcher, text.replace('lib=/usr/lib/apelssm', `lib=${lib}`))
   // Where `sh` is must not bring a real Node with it: the shell by its full name, nothing else on the path.
-  return spawnSync('/bin/sh', [launcher, '-c', 'a file'], { encoding: 'utf8', env: { PATH: bin }, timeout: 30_000 })
+  const env = { PATH: bin, ...(threads === undefined ? {} : { UV_THREADPOOL_SIZE: threads }) }
+  return spawnSync('/bin/sh', [launcher, '-c', 'a file'], { encoding: 'utf8', env, timeout: 30_000 })
 }
 
 /** What `engines` of package.json says, as numbers. */
@@ -57,7 +62,7 @@ test('it takes the Nodes that package.json names, and no others', (t) => {
   for (const [version, good] of VERSIONS) {
     const { status, stdout, stderr } = launch(join(scratch(t), version), { node: version })
     assert.equal(status, good ? 0 : 78, `${version}: ${stdout}${stderr}`)
-    if (good) assert.match(stdout, /^node 32 --max-semi-space-size=8 \S+\/lib\/bin\/ssmsend\.js -c a file\n$/)
+    if (good) assert.match(stdout, /^node unset \S+\/lib\/bin\/ssmsend\.js -c a file\n$/)
     else assert.match(stderr, new RegExp(`^ssmsend: needs Node\\.js 20\\.19 or later.*node is ${version}.*\\n$`))
   }
 })
@@ -65,7 +70,23 @@ test('it takes the Nodes that package.json names, and no others', (t) => {
 test('one with a number in its name helps where the plain one is too old, and the package’s own comes first', (t) => {
   const nodes = { node: 'v18.20.4', 'node-22': 'v22.16.0' }
   assert.match(launch(scratch(t), nodes).stdout, /^node-22 /)
-  assert.match(launch(scratch(t), nodes, 'v22.23.3').stdout, /^own /)
+  assert.match(launch(scratch(t), nodes, { own: 'v22.23.3' }).stdout, /^own /)
+})
+
+test('only the receiver has more threads and less room for young objects, and threads can be chosen', (t) => {
+  const nodes = { node: 'v20.19.0' }
+  const launched = (program: string, rest: { own?: string; threads?: string } = {}): string =>
+    launch(scratch(t), nodes, { program, ...rest }).stdout
+  const file = String.raw`\S+\/lib\/bin\/ssm\w+\.js -c a file\n$`
+  for (const own of [undefined, 'v24.1.0'] as const) {
+    const name = own === undefined ? 'node' : 'own'
+    const rest = own === undefined ? {} : { own }
+    assert.match(launched('ssmreceive', rest), new RegExp(`^${name} 32 --max-semi-space-size=8 ${file}`))
+    assert.match(launched('ssmsend', rest), new RegExp(`^${name} unset ${file}`))
+    assert.match(launched('ssmctl', rest), new RegExp(`^${name} unset ${file}`))
+  }
+  assert.match(launched('ssmreceive', { threads: '8' }), /^node 8 --max/)
+  assert.match(launched('ssmsend', { threads: '8' }), /^node 8 \S+\/lib/)
 })
 
 test('without any it says one line', (t) => {

@@ -1,7 +1,7 @@
 /** What we owe to others, and what is inside: licence texts and the bill of materials cover everything that is bundled. */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildBundle, runScript } from '../kit/bundle.js'
 import { scratch } from '../kit/scratch.js'
@@ -9,8 +9,11 @@ import { scratch } from '../kit/scratch.js'
 /** The npm packages of which code is in the bundles, by the bundler's marks. */
 function bundled(folder: string): readonly string[] {
   buildBundle(folder)
-  const names = ['ssmsend', 'ssmreceive', 'ssmctl', 'undici'].flatMap((program) => {
-    const text = readFileSync(join(folder, 'bin', `${program}.js`), 'utf8')
+  const files = ['bin', 'lib'].flatMap((each) =>
+    readdirSync(join(folder, each)).map((name) => join(folder, each, name)),
+  )
+  const names = files.flatMap((file) => {
+    const text = readFileSync(file, 'utf8')
     return [...text.matchAll(/^\/\/ (?:.*\/)?node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\//gm)].map(
       (found) => found[1] ?? '',
     )
