@@ -24,6 +24,7 @@ import {
 } from './spool-filter.js'
 import { FIELDS, viewSpool, type ElementView, type SpoolView } from './spool-view.js'
 import { type Ctl, INPUT_LIMIT, readAll, readNamed } from './ssmctl-process.js'
+import { NO_REASON } from './status/refused.js'
 import { span } from './status/words.js'
 
 interface AddFlags {
@@ -233,7 +234,7 @@ async function count(dir: string, flags: CountFlags, ctl: Ctl): Promise<number> 
   else {
     for await (const view of select(spool, [], filter, () => Promise.resolve())) {
       total += 1
-      const name = group?.(view) ?? UNKNOWN
+      const name = group?.(view) ?? NO_REASON
       // Outside text: whoever fills a spool with names must not fill our memory.
       const key = groups.has(name) || groups.size < MAX_GROUPS ? name : OTHERS
       groups.set(key, (groups.get(key) ?? 0) + 1)
@@ -248,8 +249,6 @@ async function count(dir: string, flags: CountFlags, ctl: Ctl): Promise<number> 
   return 0
 }
 
-/** What an element without signer or reason counts as. */
-const UNKNOWN = '-'
 const MAX_GROUPS = 10_000
 const OTHERS = '(others)'
 

@@ -1,10 +1,11 @@
 /** What can be seen of a program from outside: it answers; or it runs and does not answer; or there are its spools alone. */
 import type { PlaceConfig } from '../../config/config.js'
-import { createDisk } from '../../os/disk.js'
+import { createDisk, type Disk } from '../../os/disk.js'
 import { findLiving, type Holder } from '../../os/run-lock.js'
 import { receiverFigures, senderFigures } from '../../spool/figures.js'
 import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 import { askRunning } from './ask.js'
+import { lookAtRefused, type Refused } from './refused.js'
 import type { SpoolFigures, Status } from './status.js'
 import { socketPath } from './verbs.js'
 
@@ -18,6 +19,8 @@ export type Seen =
       readonly pid?: number
       readonly since?: string
       readonly spools: SpoolFigures
+      /** Of reject, or of what was set aside. Absent: nothing lies there. */
+      readonly refused?: Refused
     }
 
 /** Throws SsmError `configuration`, `unreachable` or `disk`. */
@@ -27,6 +30,7 @@ export async function lookAtProgram(place: PlaceConfig, now: number): Promise<Se
   const status = (await askRunning(socketPath(path, daemon), { verb: 'status' })) as Status | undefined
   if (status !== undefined) return { running: true, ...status }
   const disk = createDisk()
+  const spools = role === 'receiver' ? await receiverFigures(disk, path) : await senderFigures(disk, path, pathType)
   const holder: Holder | undefined = await findLiving(disk, `${path}/${OWN_DIRECTORY}`)
   return {
     running: holder !== undefined,
@@ -34,8 +38,14 @@ export async function lookAtProgram(place: PlaceConfig, now: number): Promise<Se
     path,
     now: new Date(now).toISOString(),
     ...(holder === undefined ? {} : { pid: holder.pid, since: holder.since }),
-    spools: role === 'receiver' ? await receiverFigures(disk, path) : await senderFigures(disk, path, pathType),
+    spools,
+    ...(await refusedOf(disk, path, spools)),
   }
+}
+
+async function refusedOf(disk: Disk, path: string, spools: SpoolFigures): Promise<{ readonly refused?: Refused }> {
+  const [folder, count] = 'reject' in spools ? ['reject', spools.reject] : [`${OWN_DIRECTORY}/failed`, spools.failed]
+  return count === 0 ? {} : { refused: await lookAtRefused(disk, `${path}/${folder}`, count) }
 }
 
 /** Did it answer? */

@@ -5,6 +5,7 @@ import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
 import type { ReceiverFigures, SenderFigures } from '../../spool/figures.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { isAnswer, isHealthy, type Seen } from './look.js'
+import { NO_REASON } from './refused.js'
 import type { SpoolFigures, Status } from './status.js'
 import { bytes, clockTime, distance, grouped, some } from './words.js'
 
@@ -24,7 +25,7 @@ const TOP_SIGNERS = 5
 /** `colour`: the first word of the state in green or red. */
 export function renderSeen(seen: Seen, colour: boolean): string {
   const state = createPaint(colour)(isHealthy(seen) ? 'good' : 'wrong', stateOf(seen))
-  const lines = isAnswer(seen) ? linesOf(seen) : spoolLines(seen.spools)
+  const lines = isAnswer(seen) ? linesOf(seen) : [...spoolLines(seen.spools), ...refusedLine(seen)]
   return `${[`${seen.program}: ${state}`, ...lines].join('\n')}\n`
 }
 
@@ -93,8 +94,21 @@ export function isReceiver(spools: ReceiverFigures | SenderFigures): spools is R
 }
 
 function reasonLine({ reasons }: Status): string[] {
+  const text = reasonText(reasons)
+  return text === '' ? [] : [`reasons: ${text}`]
+}
+
+/** Of what lies there: what was refused since the start, only a program that runs could tell. */
+function refusedLine({ spools, refused }: Exclude<Seen, Status>): string[] {
+  if (refused === undefined) return []
+  const what = isReceiver(spools) ? 'reject' : 'set aside'
+  const cut = refused.looked < refused.of ? ` (the newest ${refused.looked} of ${refused.of})` : ''
+  return [`${what} by reason${cut}: ${reasonText(refused.reasons)}`]
+}
+
+function reasonText(reasons: Readonly<Record<string, number>>): string {
   const most = Object.entries(reasons).sort(([, a], [, b]) => b - a)
-  return most.length === 0 ? [] : [`reasons: ${most.map(([reason, count]) => `${reason} ${count}`).join(', ')}`]
+  return most.map(([reason, count]) => `${reason === NO_REASON ? 'without one' : reason} ${count}`).join(', ')
 }
 
 function trustLines(

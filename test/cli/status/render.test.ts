@@ -75,6 +75,17 @@ test('what does not run, and what does not answer', () => {
     renderSeen({ ...base, running: false, spools }, false),
     'ssmsend: not running (/var/spool/apel/outgoing)\nspools: outgoing 7, set aside 1\n',
   )
+  const refused = { reasons: { 'cannot-seal': 1, '-': 2, 'message-refused': 4 }, looked: 7, of: 7 }
+  assert.match(
+    renderSeen({ ...base, running: false, spools, refused }, false),
+    /\nset aside by reason: message-refused 4, without one 2, cannot-seal 1\n$/,
+  )
+  const all = { incoming: 0, reject: 9000, held: 0, journal: { files: 0, bytes: 0 } }
+  const cut = { reasons: { signature: 1000 }, looked: 1000, of: 9000 }
+  assert.match(
+    renderSeen({ ...base, program: 'ssmreceive', running: false, spools: all, refused: cut }, false),
+    /\nreject by reason \(the newest 1000 of 9000\): signature 1000\n$/,
+  )
   const mute = renderSeen({ ...base, running: true, pid: 7, since: '2026-11-26T11:58:00.000Z', spools }, false)
   assert.match(mute, /running, pid 7 since .* \(2 min ago\), and does not answer/)
 })
