@@ -67,7 +67,8 @@ export const MESSAGING_OPTIONS: readonly Option[] = [
     key: 'window',
     who: 'sender',
     type: 'integer',
-    default: '64',
+    // RabbitMQ confirms what it has stored every 25 ms, and a broker may be 50 ms away: 64 waited for it, with half as many a second.
+    default: '256',
     amsDefault: '16',
     min: 1,
     max: 10_000,
