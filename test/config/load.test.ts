@@ -98,7 +98,7 @@ test('a sender: every value typed, relative paths from the working directory', (
       pathType: 'dirq',
       pathTypeGiven: false,
       binary: false,
-      window: 64,
+      window: 256,
       runLock: true,
     },
     logging: { logfile: '/work dir/ssm.log', level: 'WARNING', console: false, format: 'ssm' },

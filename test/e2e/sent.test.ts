@@ -60,7 +60,15 @@ test('a receiver that lost all it had gets everything again, none taken for a re
   for (const name of readdirSync(join(site.spool, 'incoming'))) {
     if (/^[0-9a-f]{8}$/.test(name)) rmSync(join(site.spool, 'incoming', name), { recursive: true })
   }
-  const again = await startProgram('ssmctl', ['spool', 'resend', site.outgoing, '--since', today()]).ended
+  const again = await startProgram('ssmctl', [
+    'spool',
+    'resend',
+    site.outgoing,
+    '--since',
+    today(),
+    '-c',
+    site.senderCfg,
+  ]).ended
   assert.deepEqual([again.code, again.stderr, again.stdout.trim().split('\n').length], [0, '', 30])
   assert.equal((await site.send()).code, 0)
   assert.deepEqual(sorted(site.incoming().map(({ body }) => body!)), sorted(bodies))

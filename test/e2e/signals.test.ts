@@ -22,6 +22,7 @@ describe('ssmsend', () => {
   async function inFlight(t: TestContext, count: number) {
     const broker = await startHoldingBroker()
     const site = createSite(scratch(t), broker.port)
+    site.configure({ sender: { messaging: { window: WINDOW } } })
     fillOutgoing(site.outgoing, count, ['ascii'], 500)
     const run = site.startSender()
     return { broker, site, run }
