@@ -176,6 +176,15 @@ export function smallInteger(value: Buffer, what: string): number {
   return value.readUIntBE(0, value.length)
 }
 
+/**
+ * The same for INTEGER (0..MAX): a larger one is as good as the largest, where what is counted is never so many (a root of
+ * OpenSSL's tests has a pathLenConstraint of 2^63 - 1).
+ */
+export function countInteger(value: Buffer, what: string): number {
+  assertInteger(value, what)
+  return value.length > 4 && (value[0] ?? 0x80) < 0x80 ? 0x7fff_ffff : smallInteger(value, what)
+}
+
 /** Throws unless `value` is the shortest form of an INTEGER (X.690 section 8.3.2). */
 export function assertInteger(value: Buffer, what: string): void {
   const [first, second] = value

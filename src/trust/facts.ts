@@ -2,7 +2,7 @@
  * What the extensions of a certificate say, read once per certificate (RFC 5280 section 4.2). Facts only; path.ts judges.
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { bitStringFlags, booleanValue, DerReader, malformed, smallInteger, TAG } from '../crypto/der.js'
+import { bitStringFlags, booleanValue, countInteger, DerReader, malformed, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 import { isSsmError } from '../errors.js'
 import { type NameConstraints, parseNameConstraints, readAltNames } from './name-constraints.js'
@@ -110,7 +110,7 @@ function readBasic(certificate: Certificate): Facts['basic'] {
   const length = reader.optional(TAG.integer)
   reader.finish()
   const ca = flag !== undefined && booleanValue(flag.value, WHAT)
-  return length === undefined ? { ca } : { ca, pathLength: smallInteger(length.value, WHAT) }
+  return length === undefined ? { ca } : { ca, pathLength: countInteger(length.value, WHAT) }
 }
 
 function readKeyUsage(certificate: Certificate): number | undefined {
@@ -118,6 +118,8 @@ function readKeyUsage(certificate: Certificate): number | undefined {
   if (reader === undefined) return undefined
   const flags = bitStringFlags(reader.next(TAG.bitString).value, WHAT)
   reader.finish()
+  // Section 4.2.1.3: at least one bit is set. For nothing at all no key is certified.
+  if (flags === 0) throw malformed(WHAT, 'allows nothing (keyUsage)')
   return flags
 }
 

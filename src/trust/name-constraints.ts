@@ -83,8 +83,12 @@ interface Name {
   readonly value: Buffer
 }
 
+/** Names that are no text are not shown, but for addresses. */
 function describe({ tag, value }: Name, { subject }: Certificate): string {
-  return tag === KIND.directory ? subject.slash : value.toString('latin1').slice(0, 200)
+  if (tag === KIND.directory) return subject.slash
+  if (tag === KIND.ip) return value.length === 4 ? value.join('.') : `the address ${value.toString('hex').slice(0, 32)}`
+  const isText = tag === KIND.email || tag === KIND.dns || tag === KIND.uri
+  return isText ? value.toString('latin1').slice(0, 200) : `a name of kind ${tag & 0x1f} (subjectAltName)`
 }
 
 const ALT = 'the subject alternative name'

@@ -3,7 +3,7 @@
  * only; policy-tree.ts judges. Throws SsmError `malformed`.
  */
 import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { context, DerReader, malformed, smallInteger, TAG } from '../crypto/der.js'
+import { context, DerReader, malformed, countInteger, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 
 export const ANY_POLICY = '2.5.29.32.0'
@@ -100,8 +100,8 @@ function readConstraints(certificate: Certificate): Pick<PolicyFacts, 'requireEx
   // Section 4.2.1.11: it must not be empty.
   if (explicit === undefined && mapping === undefined) throw malformed(WHAT, 'constrains nothing')
   return {
-    ...(explicit === undefined ? {} : { requireExplicit: smallInteger(explicit.value, WHAT) }),
-    ...(mapping === undefined ? {} : { inhibitMapping: smallInteger(mapping.value, WHAT) }),
+    ...(explicit === undefined ? {} : { requireExplicit: countInteger(explicit.value, WHAT) }),
+    ...(mapping === undefined ? {} : { inhibitMapping: countInteger(mapping.value, WHAT) }),
   }
 }
 
@@ -109,7 +109,7 @@ function readInhibitAny({ extensions }: Certificate): Pick<PolicyFacts, 'inhibit
   const extension = findExtension(extensions, EXTENSION.inhibitAnyPolicy)
   if (extension === undefined) return {}
   const reader = new DerReader(extension.value, WHAT)
-  const inhibitAny = smallInteger(reader.next(TAG.integer).value, WHAT)
+  const inhibitAny = countInteger(reader.next(TAG.integer).value, WHAT)
   reader.finish()
   return { inhibitAny }
 }

@@ -88,6 +88,12 @@ export function makeChain(what: string, parts: Parts, plain: string, withCrls = 
 }
 
 const unknownCritical = { oid: '1.2.3.4', critical: true, value: Buffer.from([5, 0]) }
+/** basicConstraints with a pathLenConstraint of 2^63 - 1. */
+const endless = {
+  oid: '2.5.29.19',
+  critical: true,
+  value: sequence(element(1, Buffer.from([0xff])), element(2, Buffer.from('7fffffffffffffff', 'hex'))),
+}
 const ago = (hours: number): number => now - hours * HOUR
 const old = { notBefore: ago(48), notAfter: ago(24) }
 const early = { notBefore: ago(-24), notAfter: ago(-48) }
@@ -110,6 +116,7 @@ function constraints(kind: 'permitted' | 'excluded', ...bases: readonly Uint8Arr
 const below = (slash: string): Buffer =>
   element(constructed(4), encodeName(parseSlash(slash) ?? { rdns: [], slash: '', key: '' }))
 const dns = (host: string): Buffer => element(context(2), Buffer.from(host))
+const net = (addressAndMask: string): Buffer => element(context(7), Buffer.from(addressAndMask, 'hex'))
 const mail = (host: string): Buffer => element(context(1), Buffer.from(host))
 const scope = (...fields: readonly Buffer[]) => [{ oid: '2.5.29.28', critical: true, value: sequence(...fields) }]
 const yes = (number: number): Buffer => element(context(number), Buffer.from([0xff]))
@@ -135,6 +142,12 @@ export function allChains(): Chain[] {
     makeChain('root is no CA', { root: { ca: false } }, 'constraints'),
     makeChain('root allows no intermediate', { root: { pathLength: 0 } }, 'constraints'),
     makeChain('root allows one', { root: { pathLength: 1 }, middle: { pathLength: 0 } }, 'ok'),
+    makeChain(
+      'intermediate allows more than any number of CAs',
+      { middleIsBare: true, middle: { extensions: [endless] } },
+      'ok',
+    ),
+    makeChain('leaf for no use at all', { leaf: { keyUsage: [] } }, 'malformed'),
     makeChain('root of version 1', { root: { version: 1 } }, 'ok'),
     makeChain(
       'leaf is a CA below pathLen 0',
@@ -188,6 +201,8 @@ function nameChains(): Chain[] {
     make('host that only ends alike', constraints('permitted', dns('ample.org')), inside, 'constraints'),
     make('excluded host', constraints('excluded', dns('host.example.org')), inside, 'constraints'),
     make('permitted mail host', constraints('permitted', mail('example.org')), inside, 'ok'),
+    make('permitted address', constraints('permitted', net('0a000000ff000000')), { san: ['IP:10.1.2.3'] }, 'ok'),
+    make('other address', constraints('permitted', net('0a000000ff000000')), { san: ['IP:11.1.2.3'] }, 'constraints'),
     make('other mail host', constraints('permitted', mail('.example.org')), inside, 'constraints'),
   ]
 }

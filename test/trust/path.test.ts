@@ -69,6 +69,22 @@ function openssl({ capath, leaf, untrusted }: Files, crls: boolean): boolean {
   return status === 0
 }
 
+describe('what stands in the way of a path, in words', () => {
+  const cases = [
+    ['name constraints: other address', /may not speak for 11\.1\.2\.3 \(name constraints\)$/u],
+    ['leaf for no use at all', /allows nothing \(keyUsage\)$/u],
+  ] as const
+  for (const [index, [what, words]] of cases.entries()) {
+    it(what, async () => {
+      const chain = allChains().find((each) => each.what === what)
+      assert.ok(chain !== undefined)
+      const { capath, leaf } = write(chain, 1000 + index)
+      const { lines } = await verifyCertificates({ capath, crls: false, at: Date.now(), files: [leaf] })
+      assert.match(lines.join(), words)
+    })
+  }
+})
+
 describe('paths, judged by us and by openssl verify', { skip: need('openssl') }, () => {
   for (const [index, chain] of allChains().entries()) {
     it(chain.what, async () => {

@@ -3,11 +3,11 @@
  * OpenSSL, because the change is a matter of chance.
  */
 import type { KeyObject } from 'node:crypto'
-import { TAG } from '../../src/crypto/der.js'
-import { element, integer, oid, sequence } from '../../src/crypto/der-write.js'
+import { constructed, context, TAG } from '../../src/crypto/der.js'
+import { derNull, element, integer, oid, sequence } from '../../src/crypto/der-write.js'
 import { testKey } from '../kit/ca.js'
 import { CRL_TWISTS } from './crl-twists.js'
-import { type Extension, GENERAL, name, USAGE } from './draft.js' // prettier-ignore
+import { type Extension, GENERAL, keyIdOf, name, USAGE } from './draft.js' // prettier-ignore
 import { HOUR, type Random, type Draft, type Twist, CA_USAGE, nameOf, leafOf, rootOf, middleOf, below, anyOf, anyCa, anyMiddle, strange, good, goodCrl, bad } from './good-draft.js' // prettier-ignore
 
 const dates: readonly Twist[] = [
@@ -30,6 +30,17 @@ const signatures: readonly Twist[] = [
   good('SHA-384 or SHA-512', (draft) => Object.assign(anyOf(draft), { digest: draft.random(2) === 0 ? 'sha384' : 'sha512' })), // prettier-ignore
   good('SHA-1 in the root', (draft) => Object.assign(rootOf(draft), { key: testKey('p256', 38), signer: testKey('p256', 38), digest: 'sha1', ...resign(draft, testKey('p256', 38)) })), // prettier-ignore
   good('the key of an RSA certificate', (draft) => Object.assign(leafOf(draft), { key: testKey('rsa2048', 0) })),
+  good(
+    'an authority key identifier with another serial number',
+    (draft) => {
+      const leaf = leafOf(draft)
+      leaf.keyIds = false
+      const issuer = element(constructed(1), element(constructed(4), nameOf(draft.n, 'nobody')))
+      const list = [element(context(0), keyIdOf(leaf.signer)), issuer, element(context(2), Buffer.from([0x77]))]
+      leaf.more.push({ id: '2.5.29.35', value: sequence(...list) })
+    },
+    'Key identifiers that name another issuer',
+  ),
   good('key identifiers missing', (draft) => Object.assign(anyOf(draft), { keyIds: false })),
 ]
 
@@ -76,8 +87,14 @@ const cas: readonly Twist[] = [
   }),
   bad('keyCertSign missing', (draft) => Object.assign(anyCa(draft), { usage: USAGE.cRLSign })),
   good('keyUsage missing', (draft) => Object.assign(anyOf(draft), { usage: null })),
+  bad('keyUsage without any', (draft) => Object.assign(anyOf(draft), { usage: 0 })),
   bad('keyCertSign in a leaf that is no CA', (draft) => Object.assign(leafOf(draft), { basic: { ca: false, critical: true }, usage: CA_USAGE }), 'What only a CA may carry'), // prettier-ignore
   bad('critical extension not understood', (draft) => anyOf(draft).more.push(strange(true))),
+  bad(
+    'a critical id-pkix-ocsp-nocheck',
+    (draft) => leafOf(draft).more.push({ id: '1.3.6.1.5.5.7.48.1.5', critical: true, value: derNull }),
+    'A critical id-pkix-ocsp-nocheck',
+  ),
   good('extension not understood', (draft) => anyOf(draft).more.push(strange(false))),
   bad(
     'an extension twice',
