@@ -34,13 +34,24 @@ export function createCertificateReader(): CertificateReader {
 }
 
 function readable(der: Buffer): Certificate | undefined {
+  const read = readOrWhy(der)
+  return typeof read === 'string' ? undefined : read
+}
+
+/** Why these bytes are no certificate that can be used; undefined: they are one. For the words of a refusal. */
+export function whyUnreadable(der: Buffer): string | undefined {
+  const read = readOrWhy(der)
+  return typeof read === 'string' ? read : undefined
+}
+
+function readOrWhy(der: Buffer): Certificate | string {
   try {
     const certificate = parseCertificate(der)
     // Made on first use, and throws when node cannot read it: find out here.
-    return certificate.publicKey.type === 'public' ? certificate : undefined
+    return certificate.publicKey.type === 'public' ? certificate : 'the certificate has no public key'
   } catch (error) {
     // Damage of one certificate is no damage of the message: it may be one that nobody needs.
-    if (isSsmError(error, 'malformed', 'limit')) return undefined
+    if (isSsmError(error, 'malformed', 'limit')) return error.message
     throw error
   }
 }

@@ -19,7 +19,7 @@ import { toCrlf } from '../crypto/text.js'
 import type { Open, Opened, Reason } from '../message.js'
 import { explainNotListed, explainUnpoliced } from '../trust/dn-list.js'
 import type { DnList, DnStanding, TrustStore } from '../trust/port.js'
-import { createCertificateReader, type CertificateReader } from './certificates.js'
+import { createCertificateReader, whyUnreadable, type CertificateReader } from './certificates.js'
 import { isRefusal, refusing, refusingLater, takeApart, type SignedMessage } from './take-apart.js'
 
 export interface OpenSettings extends AlgorithmPolicy {
@@ -88,7 +88,10 @@ function findSigner(message: SignedMessage, readCertificate: CertificateReader):
   const certificates = ders.map(readCertificate).filter((each) => each !== undefined)
   const certificate = certificates.find((each) => pointsAt(signer.id, each))
   if (certificate === undefined) {
-    return no('no-certificate', `the certificate of the signer is not among the ${ders.length} in the message`)
+    // Its own, perhaps: with a key that we do not take (DSA, Ed448).
+    const why = ders.map(whyUnreadable).find((each) => each !== undefined)
+    const more = why === undefined ? '' : ` (one cannot be used: ${why})`
+    return no('no-certificate', `the certificate of the signer is not among the ${ders.length} in the message${more}`)
   }
   return { certificate, others: certificates.filter((each) => each !== certificate), signer }
 }

@@ -10,6 +10,7 @@ import { derNull, element, octetString, oid, sequence } from '../../src/crypto/d
 import { SsmError } from '../../src/errors.js'
 import type { OpenSettings } from '../../src/envelope/open.js'
 import { testKey } from '../kit/ca.js'
+import { certificateWithKey, ODD_KEYS } from '../kit/odd-keys.js'
 import {
   attribute,
   contentTypeAttribute,
@@ -66,6 +67,13 @@ describe('who signed', () => {
   test('the certificate that the signer info names is missing', async () => {
     assert.equal(await reason(forge(TEXT, host, { certificates: [der(other)] })), 'no-certificate')
     assert.equal(await reason(forge(TEXT, host, { certificates: [] })), 'no-certificate')
+  })
+  test('its certificate has a key of a kind that is not taken: the words say which', async () => {
+    const odd = certificateWithKey('/C=XX/O=Test/CN=odd', ODD_KEYS['DSA without parameters'] ?? Buffer.alloc(0))
+    const opened = await scene.opener()(forge(TEXT, host, { certificates: [odd] }))
+    assert.ok(opened.verdict === 'no')
+    assert.equal(opened.reason, 'no-certificate')
+    assert.match(opened.detail, / among the 1 in the message \(one cannot be used: .*1\.2\.840\.10040\.4\.1/u)
   })
   test('a damaged certificate beside the good one does no harm', async () => {
     const damaged = sequence(sequence(oid('1.2.3')), derNull)
