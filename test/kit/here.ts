@@ -25,7 +25,7 @@ const RUN: Readonly<Record<Name, (program: Program) => Promise<number>>> = { ssm
 export function runHere(site: Site, name: Name): HereRun {
   const events = new EventEmitter()
   let output = ''
-  const stream = { isTTY: false, write: (text: string) => (output += text) }
+  const stream = { isTTY: false, write: (text: string) => (output += text), on: () => undefined }
   const args = name === 'ssmsend' ? ['-c', site.senderCfg] : ['-c', site.receiverCfg, '-d', site.dns, '--foreground']
   const program = Object.assign(events, {
     ...{ argv: [process.execPath, name, ...args], cwd: () => site.dir, chdir: () => undefined, env: {} },
