@@ -12,6 +12,7 @@ import {
   context,
   type Der,
   DerReader,
+  enterDer,
   malformed,
   smallInteger,
   TAG,
@@ -72,13 +73,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   if (bytes.length > MAX_CERTIFICATE) throw malformed(WHAT, `is larger than ${MAX_CERTIFICATE} bytes`)
   // A copy: certificates are cached, and a view would keep the whole message it came in alive.
   const der = Buffer.from(bytes)
-  const outer = new DerReader(der, WHAT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
-  const tbs = reader.next(TAG.sequence)
-  const algorithm = reader.next(TAG.sequence)
-  const signature = bitStringOctets(reader.next(TAG.bitString).value, WHAT)
-  reader.finish()
+  const { tbs, algorithm, signature } = readSigned(der, WHAT)
   const fields = parseTbs(tbs, algorithm)
   return withPublicKey({
     der,
@@ -211,6 +206,25 @@ export function parseExtensions(tagged: DerReader | undefined, what: string): Ex
 /** The extension with this OID. */
 export function findExtension(extensions: readonly Extension[], oid: string): Extension | undefined {
   return extensions.find((extension) => extension.oid === oid)
+}
+
+/** A reader on the contents of an extension that is a SEQUENCE; undefined when it is absent. Throws SsmError `malformed`. */
+export function enterExtension(extensions: readonly Extension[], oid: string, what: string): DerReader | undefined {
+  const extension = findExtension(extensions, oid)
+  return extension === undefined ? undefined : enterDer(extension.value, TAG.sequence, what)
+}
+
+/** A structure and its signature: certificates (RFC 5280 section 4.1) and CRLs (section 5.1) look alike. */
+export function readSigned(
+  der: Buffer,
+  what: string,
+): { readonly tbs: Der; readonly algorithm: Der; readonly signature: Buffer } {
+  const reader = enterDer(der, TAG.sequence, what)
+  const tbs = reader.next(TAG.sequence)
+  const algorithm = reader.next(TAG.sequence)
+  const signature = bitStringOctets(reader.next(TAG.bitString).value, what)
+  reader.finish()
+  return { tbs, algorithm, signature }
 }
 
 /** Extension OIDs that the rooms look at. */

@@ -5,7 +5,7 @@
 import { isSsmError } from '../errors.js'
 import { definiteForm } from './ber.js'
 import type { Certificate } from './certificate.js'
-import { assertInteger, constructed, context, DerReader, TAG, type Der } from './der.js'
+import { assertInteger, constructed, context, DerReader, TAG, type Der, enterDer } from './der.js'
 import { element, oid, sequence } from './der-write.js'
 import { decodeOid } from './oid.js'
 
@@ -55,9 +55,7 @@ export function parseCms<T>(bytes: Buffer, what: string, read: (info: ContentInf
 }
 
 function parseContentInfo(bytes: Buffer, what: string): ContentInfo {
-  const outer = new DerReader(bytes, what)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterDer(bytes, TAG.sequence, what)
   const type = decodeOid(reader.next(TAG.oid).value, what)
   const explicit = reader.enter(constructed(0))
   reader.finish()

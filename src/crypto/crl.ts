@@ -4,17 +4,17 @@
  */
 import { createHash } from 'node:crypto'
 import type { Dn } from '../message.js'
-import { EXTENSION, type Extension, findExtension, keyIdentifiers, parseExtensions } from './certificate.js'
+import { EXTENSION, type Extension, findExtension, keyIdentifiers, parseExtensions, readSigned } from './certificate.js'
 import {
   asBuffer,
   assertInteger,
   bitStringFlags,
-  bitStringOctets,
   booleanValue,
   constructed,
   context,
   type Der,
   DerReader,
+  enterDer,
   extentAt,
   malformed,
   smallInteger,
@@ -93,13 +93,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 export function parseCrl(bytes: Uint8Array): Crl {
   if (bytes.length > MAX_CRL) throw malformed(WHAT, `is larger than ${MAX_CRL} bytes`)
   const der = asBuffer(bytes)
-  const outer = new DerReader(der, WHAT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
-  const tbs = reader.next(TAG.sequence)
-  const algorithm = reader.next(TAG.sequence)
-  const signature = bitStringOctets(reader.next(TAG.bitString).value, WHAT)
-  reader.finish()
+  const { tbs, algorithm, signature } = readSigned(der, WHAT)
   const fields = parseTbs(tbs, algorithm)
   const { authorityKeyId } = keyIdentifiers(fields.extensions.filter(({ oid }) => oid === EXTENSION.authorityKeyId))
   return {
@@ -159,9 +153,7 @@ function integerExtension(extensions: readonly Extension[], oid: string): string
 }
 
 function parseScope(value: Uint8Array): IssuingDistributionPoint {
-  const outer = new DerReader(value, WHAT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterDer(value, TAG.sequence, WHAT)
   // Section 5.2.5: not an empty sequence, and one kind of name.
   if (reader.done) throw malformed(WHAT, 'has a scope that says nothing')
   const point = reader.enterOptional(constructed(0))
@@ -253,9 +245,7 @@ function scanEntry(list: Buffer, at: number): { serial: { start: number; end: nu
 
 /** GeneralNames of certificateIssuer: what counts are directory names. Equal lists one after the other are kept once. */
 function readIssuers(value: Buffer, changes: readonly IssuerChange[]): readonly string[] {
-  const outer = new DerReader(value, WHAT)
-  const names = outer.enter(TAG.sequence)
-  outer.finish()
+  const names = enterDer(value, TAG.sequence, WHAT)
   const keys: string[] = []
   while (!names.done) {
     const { tag, value: name } = names.any()
@@ -306,9 +296,7 @@ function scanExtensions(list: Buffer, at: number, end: number): EntryExtensions 
 }
 
 function readExtension(bytes: Buffer): { oid: string; value: Buffer } {
-  const outer = new DerReader(bytes, WHAT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterDer(bytes, TAG.sequence, WHAT)
   const oid = reader.next(TAG.oid).value.toString('hex')
   reader.optional(TAG.boolean)
   const { value } = reader.next(TAG.octetString)

@@ -164,6 +164,14 @@ export function parseDer(bytes: Uint8Array, tag: number, what: string): Der {
   return element
 }
 
+/** A reader on the contents of the one element that `bytes` are: nothing may follow it. */
+export function enterDer(bytes: Uint8Array, tag: number, what: string): DerReader {
+  const outer = new DerReader(bytes, what)
+  const reader = outer.enter(tag)
+  outer.finish()
+  return reader
+}
+
 /** A view of the same memory as a Buffer. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Dn, NameAttribute } from '../message.js'
-import { asBuffer, type Der, DerReader, malformed, TAG } from './der.js'
+import { asBuffer, type Der, malformed, TAG, enterDer } from './der.js'
 import { element, oid as oidElement, sequence, setOf } from './der-write.js'
 import { attributeName, attributeOid, decodeOid } from './oid.js'
 
@@ -78,9 +78,7 @@ export function parseName(der: Uint8Array, what = 'the name'): Dn {
 }
 
 function decodeName(bytes: Buffer, what: string): Dn {
-  const outer = new DerReader(bytes, what)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterDer(bytes, TAG.sequence, what)
   const rdns: NameAttribute[][] = []
   const keys: string[] = []
   let attributes = 0

@@ -145,30 +145,31 @@ function write(fd: number, buffer: Uint8Array, offset: number): Promise<number> 
   })
 }
 
-function fsync(fd: number): Promise<void> {
+/** A call of Node's that answers nothing. */
+function done(call: (settle: (error: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    fs.fsync(fd, (error) => {
+    call((error) => {
       if (error === null) resolve()
       else reject(error)
     })
+  })
+}
+
+function fsync(fd: number): Promise<void> {
+  return done((settle) => {
+    fs.fsync(fd, settle)
   })
 }
 
 function createDirectory(path: DiskPath, mode = 0o777): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.mkdir(path, { mode }, (error) => {
-      if (error === null) resolve()
-      else reject(error)
-    })
+  return done((settle) => {
+    fs.mkdir(path, { mode }, settle)
   })
 }
 
 function removeFile(path: DiskPath): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.unlink(path, (error) => {
-      if (error === null) resolve()
-      else reject(error)
-    })
+  return done((settle) => {
+    fs.unlink(path, settle)
   })
 }
 

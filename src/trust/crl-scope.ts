@@ -2,7 +2,7 @@
  * For which certificates, and which reasons of revocation, is a CRL an answer? (RFC 5280 sections 4.2.1.13, 5.2.5 and
  * 6.3.3 (b) and (d).)
  */
-import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
+import { type Certificate, EXTENSION, enterExtension } from '../crypto/certificate.js'
 import type { Crl } from '../crypto/crl.js'
 import { bitStringFlags, constructed, context, DerReader, malformed, TAG } from '../crypto/der.js'
 import { element, sequence } from '../crypto/der-write.js'
@@ -10,6 +10,7 @@ import { parseName } from '../crypto/name.js'
 import { isSsmError } from '../errors.js'
 import type { Dn } from '../message.js'
 import { factsOf } from './facts.js'
+import { oncePer } from './once.js'
 
 /** Reason flags 1 to 8; bit 0 is unused (section 4.2.1.13). */
 export const ALL_REASONS = 0x1fe
@@ -29,33 +30,23 @@ interface Point {
 
 const WHAT = 'the CRL distribution points'
 
-const pointsKnown = new WeakMap<Certificate, readonly Point[]>()
-
 /**
  * The points of a certificate, and last the one to assume (section 6.3.3, end): the issuer's own, for all reasons.
  * A damaged extension names nothing.
  */
-function pointsOf(certificate: Certificate): readonly Point[] {
-  const known = pointsKnown.get(certificate)
-  if (known !== undefined) return known
+const pointsOf = oncePer((certificate: Certificate): readonly Point[] => {
   const assumed: Point = { names: [`name ${certificate.issuer.key}`], reasons: ALL_REASONS }
-  let points: readonly Point[]
   try {
-    points = [...readPoints(certificate), assumed]
+    return [...readPoints(certificate), assumed]
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
-    points = [assumed]
+    return [assumed]
   }
-  pointsKnown.set(certificate, points)
-  return points
-}
+})
 
 function readPoints(certificate: Certificate): Point[] {
-  const extension = findExtension(certificate.extensions, EXTENSION.crlDistributionPoints)
-  if (extension === undefined) return []
-  const outer = new DerReader(extension.value, WHAT)
-  const list = outer.enter(TAG.sequence)
-  outer.finish()
+  const list = enterExtension(certificate.extensions, EXTENSION.crlDistributionPoints, WHAT)
+  if (list === undefined) return []
   const points: Point[] = []
   while (!list.done) {
     if (points.length >= MAX_POINTS) throw malformed(WHAT, `are more than ${MAX_POINTS}`)
@@ -113,24 +104,16 @@ function readNames(value: Uint8Array): { names: string[]; keys: string[] } {
   return { names, keys }
 }
 
-const scopesKnown = new WeakMap<Crl, readonly string[] | null>()
-
 /** Names of the CRL's own distribution point; null: it is not bound to one. */
-export function scopeNames(crl: Crl): readonly string[] | null {
-  const known = scopesKnown.get(crl)
-  if (known !== undefined) return known
-  const { scope } = crl
-  let names: readonly string[] | null
+export const scopeNames = oncePer(({ scope, issuer }: Crl): readonly string[] | null => {
   try {
-    names = namesOf(scope?.fullName, scope?.relativeName, crl.issuer.key) ?? null
+    return namesOf(scope?.fullName, scope?.relativeName, issuer.key) ?? null
   } catch (error) {
     if (!isSsmError(error, 'malformed')) throw error
     // A damaged name is nobody's.
-    names = []
+    return []
   }
-  scopesKnown.set(crl, names)
-  return names
-}
+})
 
 /** Keys of the names under which CRLs for this certificate may be issued: its issuer's, and those of cRLIssuer. */
 export function crlIssuersOf(certificate: Certificate): ReadonlySet<string> {

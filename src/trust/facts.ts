@@ -1,12 +1,13 @@
 /**
  * What the extensions of a certificate say, read once per certificate (RFC 5280 section 4.2). Facts only; path.ts judges.
  */
-import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { bitStringFlags, booleanValue, countInteger, DerReader, malformed, TAG } from '../crypto/der.js'
+import { type Certificate, EXTENSION, enterExtension, findExtension } from '../crypto/certificate.js'
+import { bitStringFlags, booleanValue, countInteger, malformed, parseDer, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 import { isSsmError } from '../errors.js'
 import { type NameConstraints, parseNameConstraints, readAltNames } from './name-constraints.js'
 import { type PolicyFacts, readPolicyFacts } from './policy-facts.js'
+import { oncePer } from './once.js'
 
 export interface Facts {
   readonly selfIssued: boolean
@@ -48,16 +49,8 @@ const PROCESSED: ReadonlySet<string> = new Set([
   NETSCAPE_CERT_TYPE,
 ])
 
-const known = new WeakMap<Certificate, Facts>()
-
 /** The facts of a certificate. Never throws. */
-export function factsOf(certificate: Certificate): Facts {
-  const before = known.get(certificate)
-  if (before !== undefined) return before
-  const facts = readFacts(certificate)
-  known.set(certificate, facts)
-  return facts
-}
+export const factsOf = oncePer(readFacts)
 
 function readFacts(certificate: Certificate): Facts {
   const { extensions, subject, issuer } = certificate
@@ -96,16 +89,9 @@ function assertNamed(certificate: Certificate): void {
   if (names?.critical !== true) throw malformed('the certificate', 'names nobody')
 }
 
-function contents({ extensions }: Certificate, oid: string): DerReader | undefined {
-  const extension = findExtension(extensions, oid)
-  return extension === undefined ? undefined : new DerReader(extension.value, WHAT)
-}
-
-function readBasic(certificate: Certificate): Facts['basic'] {
-  const outer = contents(certificate, EXTENSION.basicConstraints)
-  if (outer === undefined) return undefined
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+function readBasic({ extensions }: Certificate): Facts['basic'] {
+  const reader = enterExtension(extensions, EXTENSION.basicConstraints, WHAT)
+  if (reader === undefined) return undefined
   const flag = reader.optional(TAG.boolean)
   const length = reader.optional(TAG.integer)
   reader.finish()
@@ -113,21 +99,18 @@ function readBasic(certificate: Certificate): Facts['basic'] {
   return length === undefined ? { ca } : { ca, pathLength: countInteger(length.value, WHAT) }
 }
 
-function readKeyUsage(certificate: Certificate): number | undefined {
-  const reader = contents(certificate, EXTENSION.keyUsage)
-  if (reader === undefined) return undefined
-  const flags = bitStringFlags(reader.next(TAG.bitString).value, WHAT)
-  reader.finish()
+function readKeyUsage({ extensions }: Certificate): number | undefined {
+  const extension = findExtension(extensions, EXTENSION.keyUsage)
+  if (extension === undefined) return undefined
+  const flags = bitStringFlags(parseDer(extension.value, TAG.bitString, WHAT).value, WHAT)
   // Section 4.2.1.3: at least one bit is set. For nothing at all no key is certified.
   if (flags === 0) throw malformed(WHAT, 'allows nothing (keyUsage)')
   return flags
 }
 
-function readExtendedKeyUsage(certificate: Certificate): string[] | undefined {
-  const outer = contents(certificate, EXTENSION.extendedKeyUsage)
-  if (outer === undefined) return undefined
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+function readExtendedKeyUsage({ extensions }: Certificate): string[] | undefined {
+  const reader = enterExtension(extensions, EXTENSION.extendedKeyUsage, WHAT)
+  if (reader === undefined) return undefined
   const usages: string[] = []
   while (!reader.done) usages.push(decodeOid(reader.next(TAG.oid).value, WHAT))
   if (usages.length === 0) throw malformed(WHAT, 'lists no usage (extendedKeyUsage)')

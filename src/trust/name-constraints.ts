@@ -2,8 +2,8 @@
  * Name constraints (RFC 5280 section 4.2.1.10): which names a CA may speak for. A constraint of a kind that is not
  * understood refuses every name of that kind, and one that is damaged refuses the path: never a false acceptance.
  */
-import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { constructed, context, type Der, DerReader, malformed, smallInteger, TAG } from '../crypto/der.js'
+import { type Certificate, EXTENSION, enterExtension } from '../crypto/certificate.js'
+import { constructed, context, type Der, DerReader, enterDer, malformed, smallInteger, TAG } from '../crypto/der.js'
 import { parseName } from '../crypto/name.js'
 
 export interface NameConstraints {
@@ -28,9 +28,7 @@ const KIND = {
 
 /** Reads the extension. Throws SsmError `malformed`. */
 export function parseNameConstraints(value: Uint8Array): NameConstraints {
-  const outer = new DerReader(value, WHAT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterDer(value, TAG.sequence, WHAT)
   const permitted = readSubtrees(reader.enterOptional(constructed(0)))
   const excluded = readSubtrees(reader.enterOptional(constructed(1)))
   reader.finish()
@@ -95,11 +93,8 @@ const ALT = 'the subject alternative name'
 
 /** GeneralNames of the extension subjectAltName, none when it is absent. Throws SsmError `malformed`. */
 export function readAltNames({ extensions }: Certificate): Der[] {
-  const extension = findExtension(extensions, EXTENSION.subjectAltName)
-  if (extension === undefined) return []
-  const outer = new DerReader(extension.value, ALT)
-  const reader = outer.enter(TAG.sequence)
-  outer.finish()
+  const reader = enterExtension(extensions, EXTENSION.subjectAltName, ALT)
+  if (reader === undefined) return []
   const names: Der[] = []
   while (!reader.done) {
     const name = reader.any()

@@ -2,8 +2,8 @@
  * What a certificate says about certificate policies (RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14). Facts
  * only; policy-tree.ts judges. Throws SsmError `malformed`.
  */
-import { type Certificate, EXTENSION, findExtension } from '../crypto/certificate.js'
-import { context, DerReader, malformed, countInteger, TAG } from '../crypto/der.js'
+import { type Certificate, EXTENSION, enterExtension, findExtension } from '../crypto/certificate.js'
+import { context, countInteger, malformed, parseDer, TAG } from '../crypto/der.js'
 import { decodeOid } from '../crypto/oid.js'
 
 export const ANY_POLICY = '2.5.29.32.0'
@@ -40,17 +40,8 @@ export function readPolicyFacts(certificate: Certificate): PolicyFacts {
   }
 }
 
-function enter({ extensions }: Certificate, oid: string, tag: number): DerReader | undefined {
-  const extension = findExtension(extensions, oid)
-  if (extension === undefined) return undefined
-  const outer = new DerReader(extension.value, WHAT)
-  const reader = outer.enter(tag)
-  outer.finish()
-  return reader
-}
-
 function readPolicies(certificate: Certificate): Pick<PolicyFacts, 'policies' | 'unknownQualifier'> {
-  const list = enter(certificate, EXTENSION.certificatePolicies, TAG.sequence)
+  const list = enterExtension(certificate.extensions, EXTENSION.certificatePolicies, WHAT)
   if (list === undefined) return {}
   const policies = new Set<string>()
   let unknown: string | undefined
@@ -77,7 +68,7 @@ function readPolicies(certificate: Certificate): Pick<PolicyFacts, 'policies' | 
 }
 
 function readMappings(certificate: Certificate): PolicyFacts['mappings'] {
-  const list = enter(certificate, EXTENSION.policyMappings, TAG.sequence)
+  const list = enterExtension(certificate.extensions, EXTENSION.policyMappings, WHAT)
   const mappings: [string, string][] = []
   while (list?.done === false) {
     const pair = list.enter(TAG.sequence)
@@ -92,7 +83,7 @@ function readMappings(certificate: Certificate): PolicyFacts['mappings'] {
 }
 
 function readConstraints(certificate: Certificate): Pick<PolicyFacts, 'requireExplicit' | 'inhibitMapping'> {
-  const reader = enter(certificate, EXTENSION.policyConstraints, TAG.sequence)
+  const reader = enterExtension(certificate.extensions, EXTENSION.policyConstraints, WHAT)
   if (reader === undefined) return {}
   const explicit = reader.optional(context(0))
   const mapping = reader.optional(context(1))
@@ -108,8 +99,5 @@ function readConstraints(certificate: Certificate): Pick<PolicyFacts, 'requireEx
 function readInhibitAny({ extensions }: Certificate): Pick<PolicyFacts, 'inhibitAny'> {
   const extension = findExtension(extensions, EXTENSION.inhibitAnyPolicy)
   if (extension === undefined) return {}
-  const reader = new DerReader(extension.value, WHAT)
-  const inhibitAny = countInteger(reader.next(TAG.integer).value, WHAT)
-  reader.finish()
-  return { inhibitAny }
+  return { inhibitAny: countInteger(parseDer(extension.value, TAG.integer, WHAT).value, WHAT) }
 }

@@ -20,6 +20,7 @@ import { judgePath } from './path-rules.js'
 import { createPolicyJudge, type JudgePolicies, type SigningPolicyMode } from './policy-files.js'
 import type { JudgeOptions, TrustStore, TrustVerdict } from './port.js'
 import { judgeRevocation } from './revocation.js'
+import { oncePer } from './once.js'
 
 export interface TrustSettings extends AlgorithmPolicy {
   /** `hold`: a missing or outdated CRL is our trouble, judge again later. `require`: refuse. */
@@ -97,15 +98,7 @@ function cacheKey({ fingerprint }: Certificate, { candidates = [], purpose, crls
 }
 
 /** Judged when first asked: of 200 CAs a run needs one or two. */
-const selfSigned = new WeakMap<Certificate, boolean>()
-
-function isSelfSigned(certificate: Certificate): boolean {
-  const known = selfSigned.get(certificate)
-  if (known !== undefined) return known
-  const judged = checkSelfSigned(certificate)
-  selfSigned.set(certificate, judged)
-  return judged
-}
+const isSelfSigned = oncePer(checkSelfSigned)
 
 /**
  * Self-signed: issuer is subject, key identifiers do not contradict, and its own key signed it. The algorithm does not

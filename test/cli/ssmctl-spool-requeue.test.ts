@@ -45,9 +45,8 @@ const lines = ({ stdout }: CtlRun): readonly (readonly string[])[] =>
     .filter((line) => line !== '')
     .map((line) => line.split('\t'))
 
-test('accepted once a DN was added; what a loader wrote and what is forged stays', async (t) => {
-  const { site, receiver, requeue } = await createScene(t)
-  await receiver.stop()
+/** The reject spool for others to write into, what a receiver put there, and the same with another content. */
+function oddities(site: Site) {
   const queue = createSchemaQueue({
     path: join(site.spool, 'reject'),
     schema: { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' },
@@ -56,6 +55,13 @@ test('accepted once a DN was added; what a loader wrote and what is forged stays
   })
   const wire = Buffer.from(site.reject()[0]!.body!)
   const forged = Buffer.from(wire.toString('latin1').replace('record', 'RECORD'), 'latin1')
+  return { queue, wire, forged }
+}
+
+test('accepted once a DN was added; what a loader wrote and what is forged stays', async (t) => {
+  const { site, receiver, requeue } = await createScene(t)
+  await receiver.stop()
+  const { queue, forged } = oddities(site)
   await queue.add({ body: Buffer.from('Site: x\n'), signer: site.pki.host.dn, error: 'cannot load' })
   await queue.add({ body: forged, signer: site.pki.host.dn, empaid: 'e', error: 'x' })
   const one = await requeue('--json', '--reason', 'not-listed', '--smaller', '1b')
@@ -100,14 +106,7 @@ test('a receiver that cannot be asked keeps its lock: nothing is done', async (t
 
 test('--dry-run: each one judged as it would be, and nothing on the disk changes, while a receiver runs or none', async (t) => {
   const { site, receiver, requeue } = await createScene(t)
-  const queue = createSchemaQueue({
-    path: join(site.spool, 'reject'),
-    schema: { body: 'binary', signer: 'string?', empaid: 'string?', error: 'string' },
-    disk: createDisk(),
-    clock: systemClock,
-  })
-  const wire = Buffer.from(site.reject()[0]!.body!)
-  const forged = Buffer.from(wire.toString('latin1').replace('record', 'RECORD'), 'latin1')
+  const { queue, wire, forged } = oddities(site)
   await queue.add({ body: Buffer.from('Site: x\n'), error: 'cannot load' })
   await queue.add({ body: forged, empaid: 'e', error: 'x' })
   const lockedName = await queue.add({ body: wire, empaid: 'e', error: 'x' })
