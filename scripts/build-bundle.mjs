@@ -1,12 +1,13 @@
-// Makes one file of each program, and one of each library beside them: node scripts/build-bundle.mjs [DIR] (default
+// Makes two files of each program, and one of each library beside them: node scripts/build-bundle.mjs [DIR] (default
 // dist/bundle). After `npm run build`. DIR is what packages install as /usr/lib/apelssm: package.json, bin/*.js, lib/*.js,
 // and nothing else is needed but Node. The same sources give the same bytes: no times, no absolute names, no source maps.
 //
 // A sender from cron mostly finds nothing to send, and what it costs then is what V8 reads: 2 ms for 100 KB, evaluated or
-// not. So libraries lie apart and are read when they are first imported. CommonJS, because Node starts it 6 ms sooner than an
-// ES module, and because a bundle of that kind asks for a library where it is imported, not at its beginning.
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+// not. So what programs import with `import()` lies apart, and is read when that happens: libraries, and of our own modules
+// NAME-later.js. CommonJS, because Node starts it 6 ms sooner than an ES module, and because a bundle of that kind asks for a
+// library where it is imported, not at its beginning.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const repository = join(import.meta.dirname, '..')
@@ -47,14 +48,70 @@ const common = {
   logLevel: 'warning',
 }
 
+/** Which modules of ours begin with a program, which come later, and which of the first the later ones import. */
+async function modulesOf(entry) {
+  const { metafile } = await build({ ...common, entryPoints: [entry], packages: 'external', write: false, metafile: true, outdir: '.' }) // prettier-ignore
+  const { inputs } = metafile
+  const first = new Set()
+  const visit = (path) => {
+    if (first.has(path)) return
+    first.add(path)
+    for (const each of inputs[path].imports) if (!each.external && each.kind === 'import-statement') visit(each.path)
+  }
+  visit(entry)
+  const imports = (paths) => paths.flatMap((path) => inputs[path].imports.filter(({ external }) => !external))
+  const isLater = ({ path }) => !first.has(path)
+  const all = Object.keys(inputs)
+  return {
+    first,
+    gates: named(imports(all).filter((each) => each.kind === 'dynamic-import' && isLater(each))),
+    shared: named(imports(all.filter((path) => !first.has(path))).filter((each) => first.has(each.path))),
+  }
+}
+
+const named = (imports) => [...new Set(imports.map(({ path }) => path))].toSorted()
+
+/** Modules of ours for which `is(path, kind)` says so are asked of another file: `from(path)`, an expression. */
+const asked = (is, from) => ({
+  name: 'asked',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, resolveDir, kind }) => {
+      const module = relative(repository, resolve(resolveDir, path))
+      return resolveDir.startsWith(repository) && is(module, kind) ? { path: module, namespace: 'asked' } : undefined
+    })
+    bundler.onLoad({ filter: /.*/, namespace: 'asked' }, ({ path }) => ({ contents: `module.exports = ${from(path)}` }))
+  },
+})
+
+async function buildProgram(name) {
+  const entry = `dist/src/bin/${name}.js`
+  const { first, gates, shared } = await modulesOf(entry)
+  const [program, later] = [`./${name}.js`, `./${name}-later.js`]
+  const file = (contents, outfile, plugin) =>
+    build({
+      ...common,
+      external: [...common.external, program, later],
+      stdin: { contents, resolveDir: repository, sourcefile: `${outfile}-entry.js` },
+      outfile: join(target, 'bin', outfile),
+      plugins: [plugin, apart('../lib')],
+    })
+  const imports = shared.map((path, n) => `import * as m${n} from './${path}'\n`).join('')
+  const list = shared.map((path, n) => `  '${path}': m${n},\n`).join('')
+  await file(
+    `${imports}export const modules = {\n${list}}\nimport './${entry}'\n`,
+    program,
+    asked((path, kind) => kind === 'dynamic-import' && !first.has(path), (path) => `require('${later}')['${path}']()`), // prettier-ignore
+  )
+  await file(
+    `module.exports = {\n${gates.map((path) => `  '${path}': () => require('./${path}'),\n`).join('')}}\n`,
+    later,
+    asked((path) => first.has(path), (path) => `require('${program}').modules['${path}']`), // prettier-ignore
+  )
+}
+
 rmSync(target, { recursive: true, force: true })
 for (const folder of ['bin', 'lib']) mkdirSync(join(target, folder), { recursive: true })
-await build({
-  ...common,
-  entryPoints: programs.map((name) => `dist/src/bin/${name}.js`),
-  outdir: join(target, 'bin'),
-  plugins: [apart('../lib')],
-})
+for (const name of programs) await buildProgram(name)
 for (const library of libraries) {
   await build({
     ...common,
@@ -62,12 +119,6 @@ for (const library of libraries) {
     outfile: join(target, 'lib', fileOf(library)),
     plugins: [apart('.', library)],
   })
-}
-// The launcher, or who else starts them, says which Node: the line `#!` of the sources would only find any.
-for (const name of programs) {
-  const file = join(target, 'bin', `${name}.js`)
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/^#!.*\n/, ''), { mode: 0o644 })
-  chmodSync(file, 0o644)
 }
 const about = { name: 'apelssm', version, license, type: 'commonjs', private: true }
 writeFileSync(join(target, 'package.json'), `${JSON.stringify(about, null, 2)}\n`)

@@ -1,4 +1,4 @@
-/** What an idle `ssmsend` reads: files, modules of Node, and which functions it calls, by the coverage of V8. */
+/** What an idle `ssmsend` reads: files, by the coverage of V8, and modules of Node. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -7,10 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { createSite } from './site.js'
 
 interface Coverage {
-  readonly result: readonly {
-    readonly url: string
-    readonly functions: readonly { readonly functionName: string; readonly ranges: readonly { count: number }[] }[]
-  }[]
+  readonly result: readonly { readonly url: string }[]
 }
 
 export interface IdleRun {
@@ -18,8 +15,6 @@ export interface IdleRun {
   readonly files: readonly string[]
   /** Modules of Node, by its own names. */
   readonly builtins: readonly string[]
-  /** Names of the functions that were called. */
-  readonly functions: readonly string[]
 }
 
 /** Modules of Node that only transports and the status page need; each takes a millisecond or more. */
@@ -57,8 +52,5 @@ export function runIdle(folder: string, program: string, flag?: string): IdleRun
     builtins: readFileSync(list, 'utf8')
       .split('\n')
       .flatMap((line) => /^NativeModule (.+)$/.exec(line)?.[1] ?? []),
-    functions: scripts
-      .flatMap((script) => script.functions)
-      .flatMap(({ functionName, ranges }) => ((ranges[0]?.count ?? 0) > 0 ? [functionName] : [])),
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One file a program and one a library, as packages ship them: they run away from this repository, do the whole job, read
- * libraries only when they are needed, and the same sources give the same bytes.
+ * Two files a program and one a library, as packages ship them: they run away from this repository, do the whole job, read
+ * only what is needed, and the same sources give the same bytes.
  */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
@@ -21,12 +21,10 @@ const filesIn = (folder: string): readonly string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
 
-/** The modules that begin with the program: the bundler wraps those that wait in a function that has the module's name. */
-function unwrapped(program: string): readonly string[] {
-  const text = readFileSync(join(bundle, 'bin', `${program}.js`), 'utf8')
-  const all = [...text.matchAll(/^\/\/ ((?:node_modules|dist)\/\S+)$/gm)].map((found) => found[1] ?? '')
-  const wrapped = new Set([...text.matchAll(/^ {2}"((?:node_modules|dist)\/\S+)"\(/gm)].map((found) => found[1] ?? ''))
-  return all.filter((name) => !wrapped.has(name))
+/** The modules in a file, by the bundler's marks. */
+function modulesIn(file: string): readonly string[] {
+  const text = readFileSync(join(bundle, 'bin', file), 'utf8')
+  return [...text.matchAll(/^\/\/ ((?:node_modules|dist)\/\S+)$/gm)].map((found) => found[1] ?? '')
 }
 
 /** Some time of a cron job is what V8 reads, so these are looked at by name: how long it takes depends on the machine. */
@@ -39,14 +37,25 @@ test('an idle sender reads its own file and no library, and begins without trans
   assert.deepEqual(run.builtins.filter(isHeavy), [])
   // Node knows them by these names.
   assert.ok(run.builtins.includes('crypto') && run.builtins.includes('fs'), run.builtins.join())
-  const always = unwrapped('ssmsend')
-  assert.ok(always.includes('dist/src/cli/ssmsend.js'), always.join('\n'))
+  const modules = modulesIn('ssmsend.js')
+  assert.ok(modules.includes('dist/src/cli/ssmsend.js'), modules.join('\n'))
   const waits = /^node_modules\/|^dist\/src\/(transport\/(?!port)|trust\/|cli\/(check\/run|flag-command))/
-  const evaluated = [...run.functions.filter((name) => /^(node_modules|dist)\//.test(name)), ...always]
   assert.deepEqual(
-    evaluated.filter((name) => waits.test(name)),
+    modules.filter((name) => waits.test(name)),
     [],
   )
+})
+
+test('a module is in one of the two files of a program: of none there are two instances', () => {
+  for (const program of ['ssmsend', 'ssmreceive', 'ssmctl']) {
+    const first = new Set(modulesIn(`${program}.js`))
+    const later = modulesIn(`${program}-later.js`)
+    assert.ok(first.has('dist/src/errors.js') && later.length > 0)
+    assert.deepEqual(
+      later.filter((name) => first.has(name)),
+      [],
+    )
+  }
 })
 
 test('an idle sender from dist reads no library either', (t) => {
@@ -64,7 +73,7 @@ test('the look at what is read sees a library when one is', (t) => {
   const run = runIdle(scratch(t), join(bundle, 'bin', 'ssmsend.js'), '--config=')
   assert.deepEqual(
     run.files.map((file) => relative(bundle, file)),
-    ['bin/ssmsend.js', 'lib/commander.js'],
+    ['bin/ssmsend-later.js', 'bin/ssmsend.js', 'lib/commander.js'],
   )
 })
 
