@@ -1,30 +1,29 @@
-// Makes two files of each program, and one of each library beside them: node scripts/build-bundle.mjs [DIR] (default
-// dist/bundle). After `npm run build`. DIR is what packages install as /usr/lib/apelssm: package.json, bin/*.js, lib/*.js,
-// and nothing else is needed but Node. The same sources give the same bytes: no times, no absolute names, no source maps.
+// Makes the programs as packages install them: node scripts/build-bundle.mjs [DIR] (default dist/bundle). After `npm run
+// build`. DIR is /usr/lib/apelssm: package.json, bin/*.js, lib/*.js, and nothing else is needed but Node. The same sources give
+// the same bytes: no times, no absolute names, no source maps.
 //
 // A sender from cron mostly finds nothing to send, and what it costs then is what V8 reads: 2 ms for 100 KB, evaluated or
-// not. So what programs import with `import()` lies apart, and is read when that happens: libraries, and of our own modules
-// NAME-later.js. CommonJS, because Node starts it 6 ms sooner than an ES module, and because a bundle of that kind asks for a
-// library where it is imported, not at its beginning.
+// not. So ssmsend.js holds what it begins with, and all that it imports with `import()` is in ssmsend-later.js: as a whole,
+// for a sender that stays must not meet a part of the next version after an upgrade. A receiver, which always stays, is one
+// file for the same reason. CommonJS, because Node starts it 6 ms sooner than an ES module.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const repository = join(import.meta.dirname, '..')
 const target = resolve(process.argv[2] ?? join(repository, 'dist', 'bundle'))
-const { version, license, dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-const programs = ['ssmsend', 'ssmreceive', 'ssmctl']
+const { version, license } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 
-// Each in a file of its own, imported by programs and by each other as such: one instance of each, as npm installs them.
-const libraries = Object.keys(dependencies)
-const fileOf = (library) => `${library.replace(/^.*\//, '')}.js`
+// In files of their own. undici is needed for AMS alone, pkijs and asn1js by few; all three are half of the code. Those who
+// need them load them at their start, a receiver but the first (crypto/cms-enveloped.ts, transport/ams/http.ts).
+const RARE = ['asn1js', 'pkijs', 'undici']
 
-/** Imports of libraries become files at `at`; but for `self`, which is the one that is being made. */
-const apart = (at, self) => ({
+/** Imports of these libraries become files at `at`. */
+const apart = (libraries, at) => ({
   name: 'apart',
   setup(bundler) {
     bundler.onResolve({ filter: /^[@a-z]/ }, ({ path }) =>
-      libraries.includes(path) && path !== self ? { path: `${at}/${fileOf(path)}`, external: true } : undefined,
+      libraries.includes(path) ? { path: `${at}/${path}.js`, external: true } : undefined,
     )
   },
 })
@@ -48,6 +47,15 @@ const common = {
   logLevel: 'warning',
 }
 
+/** A program, or a library, as one file. */
+async function buildWhole(contents, outfile, plugins) {
+  const stdin = { contents, resolveDir: repository, sourcefile: `${outfile}-entry.js` }
+  const external = [...common.external, ...PROGRAM_FILES]
+  await build({ ...common, external, stdin, outfile: join(target, outfile), plugins })
+}
+
+const PROGRAM_FILES = ['./ssmsend.js', './ssmsend-later.js']
+
 /** Which modules of ours begin with a program, which come later, and which of the first the later ones import. */
 async function modulesOf(entry) {
   const { metafile } = await build({ ...common, entryPoints: [entry], packages: 'external', write: false, metafile: true, outdir: '.' }) // prettier-ignore
@@ -59,66 +67,60 @@ async function modulesOf(entry) {
     for (const each of inputs[path].imports) if (!each.external && each.kind === 'import-statement') visit(each.path)
   }
   visit(entry)
-  const imports = (paths) => paths.flatMap((path) => inputs[path].imports.filter(({ external }) => !external))
-  const isLater = ({ path }) => !first.has(path)
-  const all = Object.keys(inputs)
+  const importsOf = (paths) => [...paths].flatMap((path) => inputs[path].imports)
+  const later = Object.keys(inputs).filter((path) => !first.has(path))
+  const comesLater = (path, kind) =>
+    kind === 'dynamic-import' && !first.has(path) && !path.startsWith('node:') && !RARE.includes(path)
   return {
     first,
-    gates: named(imports(all).filter((each) => each.kind === 'dynamic-import' && isLater(each))),
-    shared: named(imports(all.filter((path) => !first.has(path))).filter((each) => first.has(each.path))),
+    comesLater,
+    gates: named(importsOf(first).filter(({ path, kind }) => comesLater(path, kind))),
+    shared: named(importsOf(later).filter(({ path }) => first.has(path))),
   }
 }
 
 const named = (imports) => [...new Set(imports.map(({ path }) => path))].toSorted()
 
-/** Modules of ours for which `is(path, kind)` says so are asked of another file: `from(path)`, an expression. */
+/** Modules for which `is(path, kind)` says so are asked of another file: `from(path)`, an expression. */
 const asked = (is, from) => ({
   name: 'asked',
   setup(bundler) {
-    bundler.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, resolveDir, kind }) => {
-      const module = relative(repository, resolve(resolveDir, path))
-      return resolveDir.startsWith(repository) && is(module, kind) ? { path: module, namespace: 'asked' } : undefined
+    bundler.onResolve({ filter: /^[.@a-z]/, namespace: 'file' }, ({ path, resolveDir, kind }) => {
+      const module = path.startsWith('.') ? relative(repository, resolve(resolveDir, path)) : path
+      return is(module, kind) ? { path: module, namespace: 'asked' } : undefined
     })
     bundler.onLoad({ filter: /.*/, namespace: 'asked' }, ({ path }) => ({ contents: `module.exports = ${from(path)}` }))
   },
 })
 
-async function buildProgram(name) {
-  const entry = `dist/src/bin/${name}.js`
-  const { first, gates, shared } = await modulesOf(entry)
-  const [program, later] = [`./${name}.js`, `./${name}-later.js`]
-  const file = (contents, outfile, plugin) =>
-    build({
-      ...common,
-      external: [...common.external, program, later],
-      stdin: { contents, resolveDir: repository, sourcefile: `${outfile}-entry.js` },
-      outfile: join(target, 'bin', outfile),
-      plugins: [plugin, apart('../lib')],
-    })
+async function buildSender() {
+  const entry = 'dist/src/bin/ssmsend.js'
+  const { first, comesLater, gates, shared } = await modulesOf(entry)
+  const [program, later] = PROGRAM_FILES
+  const rare = apart(RARE, '../lib')
   const imports = shared.map((path, n) => `import * as m${n} from './${path}'\n`).join('')
   const list = shared.map((path, n) => `  '${path}': m${n},\n`).join('')
-  await file(
-    `${imports}export const modules = {\n${list}}\nimport './${entry}'\n`,
-    program,
-    asked((path, kind) => kind === 'dynamic-import' && !first.has(path), (path) => `require('${later}')['${path}']()`), // prettier-ignore
+  const toLater = asked(comesLater, (path) => `require('${later}')['${path}']()`)
+  const text = `${imports}export const modules = {\n${list}}\nimport './${entry}'\n`
+  await buildWhole(text, 'bin/ssmsend.js', [toLater, rare])
+  const toFirst = asked(
+    (path) => first.has(path),
+    (path) => `require('${program}').modules['${path}']`,
   )
-  await file(
-    `module.exports = {\n${gates.map((path) => `  '${path}': () => require('./${path}'),\n`).join('')}}\n`,
-    later,
-    asked((path) => first.has(path), (path) => `require('${program}').modules['${path}']`), // prettier-ignore
-  )
+  const doors = gates
+    .map((path) => `  '${path}': () => require('${path.startsWith('dist/') ? './' : ''}${path}'),\n`)
+    .join('')
+  await buildWhole(`module.exports = {\n${doors}}\n`, 'bin/ssmsend-later.js', [toFirst, rare])
 }
 
 rmSync(target, { recursive: true, force: true })
 for (const folder of ['bin', 'lib']) mkdirSync(join(target, folder), { recursive: true })
-for (const name of programs) await buildProgram(name)
-for (const library of libraries) {
-  await build({
-    ...common,
-    stdin: { contents: `export * from '${library}'`, resolveDir: repository, sourcefile: `${library}-entry.js` },
-    outfile: join(target, 'lib', fileOf(library)),
-    plugins: [apart('.', library)],
-  })
+await buildSender()
+await buildWhole("import './dist/src/bin/ssmctl.js'", 'bin/ssmctl.js', [apart(RARE, '../lib')])
+await buildWhole("import './dist/src/bin/ssmreceive.js'", 'bin/ssmreceive.js', [apart(['undici'], '../lib')])
+for (const library of RARE) {
+  const others = RARE.filter((each) => each !== library)
+  await buildWhole(`export * from '${library}'`, `lib/${library}.js`, [apart(others, '.')])
 }
 const about = { name: 'apelssm', version, license, type: 'commonjs', private: true }
 writeFileSync(join(target, 'package.json'), `${JSON.stringify(about, null, 2)}\n`)

@@ -61,19 +61,8 @@ const DOC = '/usr/share/doc/apelssm'
 const MAN = '/usr/share/man'
 const UNITS = '/usr/lib/systemd/system'
 const PROGRAMS = ['ssmsend', 'ssmreceive', 'ssmctl'] as const
-/** The dependencies of package.json, each a file that programs read when they first use it. */
-const LIBRARIES = [
-  'asn1js',
-  'chokidar',
-  'cli-progress',
-  'commander',
-  'pkijs',
-  'prom-client',
-  'proper-lockfile',
-  'stompjs',
-  'undici',
-  'ws',
-] as const
+/** Libraries that few need, in files of their own. */
+const LIBRARIES = ['asn1js', 'pkijs', 'undici'] as const
 const UNIT_NAMES = ['apelssm.service', 'ssmsend.service', 'ssmsend.timer', 'ssmsend-watch.service'] as const
 
 /** Parents come before what is in them. */
@@ -82,9 +71,7 @@ export const INSTALLED: readonly InstalledPath[] = [
   directory(LIB),
   file(`${LIB}/package.json`, 'made:lib/package.json'),
   directory(`${LIB}/bin`),
-  ...PROGRAMS.flatMap((name) => [name, `${name}-later`]).map((name) =>
-    file(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`),
-  ),
+  ...[...PROGRAMS, 'ssmsend-later'].map((name) => file(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`)),
   directory(`${LIB}/lib`),
   ...LIBRARIES.map((name) => file(`${LIB}/lib/${name}.js`, `made:lib/lib/${name}.js`)),
   ...UNIT_NAMES.map((name) => file(`${UNITS}/${name}`, `packaging/${name}`)),

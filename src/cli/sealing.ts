@@ -3,6 +3,7 @@
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
+import { prepareEncryption } from '../crypto/cms-enveloped.js'
 import type { KeyPair } from '../crypto/keys.js'
 import { createSeal } from '../envelope/seal.js'
 import { messageOf } from '../errors.js'
@@ -56,6 +57,7 @@ export function createSealing(
       try {
         const read = (await loadServerCerts(certificates)).map(({ certificate }) => certificate)
         if (read.every(({ fingerprint }, at) => fingerprint === current[at]?.fingerprint)) return
+        await prepareEncryption(read, certificates.keyTransport)
         current = read
         for (const { subject } of read) top.info('Messages will be encrypted using %s', subject.slash)
       } catch (error) {

@@ -15,7 +15,6 @@ import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.
 import { parseFlags } from './flags.js'
 import type { Program } from './program.js'
 import { createProgress } from './progress.js'
-import { watchSpool } from './ssmsend-watch.js'
 import { createStopping } from './stopping.js'
 import { wireSender } from './wire-sender.js'
 
@@ -40,7 +39,7 @@ export async function ssmsend(program: Program): Promise<number> {
   let exit: number
   try {
     exit = flags.watch
-      ? await watchSpool(config, log, program, createLogAgain('ssmsend', log, flags, program))
+      ? await watch(config, log, program, createLogAgain('ssmsend', log, flags, program))
       : await run(config, log, program, made)
   } catch (error) {
     exit = exitOf(error)
@@ -52,6 +51,12 @@ export async function ssmsend(program: Program): Promise<number> {
   top.info(BREAK_LINE)
   log.close()
   return exit
+}
+
+/** With all that is loaded later loaded now, as bundled: an upgrade must not put another version under one that stays. */
+async function watch(config: SenderConfig, log: Log, program: Program, again: () => void): Promise<number> {
+  const { watchSpool } = await import('./ssmsend-watch.js')
+  return await watchSpool(config, log, program, again)
 }
 
 /** What a run came to. */

@@ -3,6 +3,7 @@
  */
 import type { SenderConfig } from '../config/config.js'
 import type { Certificate } from '../crypto/certificate.js'
+import { prepareEncryption } from '../crypto/cms-enveloped.js'
 import { encryptionWarning, sealWarning } from '../envelope/seal.js'
 import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
@@ -40,6 +41,7 @@ export async function wireSender(config: SenderConfig, log: Log, program: Progra
   const { certificates, messaging } = config
   const allowWeak = certificates.allowWeak.includes('rsa1024')
   const recipients = await findRecipients(config, log)
+  if (stays) await prepareEncryption(recipients, certificates.keyTransport)
   if (!messaging.pathTypeGiven) top.info('No path type defined, assuming dirq.')
   const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
   const { certificate, key } = pair.current()

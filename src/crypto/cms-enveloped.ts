@@ -88,6 +88,12 @@ export interface EnvelopedData {
 /** Pkijs is loaded by the first message that needs it. */
 const rareStructures = () => import('./recipient-infos.js')
 
+/** Loads what encrypting for these needs: who stays must not find another version's there after an upgrade. */
+export async function prepareEncryption(recipients: readonly Certificate[], transport: KeyTransport): Promise<void> {
+  const isRare = ({ publicKey }: Certificate): boolean => transport === 'oaep' || curveOf(publicKey) !== undefined
+  if (recipients.some(isRare)) await rareStructures()
+}
+
 /** Encrypts for these recipients. Throws SsmError `configuration` when the key of one is not RSA or EC. */
 export async function envelopedData(
   plain: Buffer,

@@ -1,16 +1,19 @@
 /**
- * Two files a program and one a library, as packages ship them: they run away from this repository, do the whole job, read
+ * The programs in a few files, as packages ship them: they run away from this repository, do the whole job, read
  * only what is needed, and the same sources give the same bytes.
  */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, renameSync } from 'node:fs'
+import { readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { QueueSimple } from '../../src/index.js'
 import { INSTALLED } from '../../src/cli/installed.js'
 import { buildBundle } from '../kit/bundle.js'
 import { isHeavy, runIdle } from '../kit/idle.js'
+import { startMiniBroker } from '../kit/mini-broker.js'
 import { scratch } from '../kit/scratch.js'
+import { createSite, eventually, startChild, type Running } from '../kit/site.js'
 import { readText, root } from '../kit/source.js'
 
 const bundle = join(scratch(), 'lib')
@@ -46,16 +49,51 @@ test('an idle sender reads its own file and no library, and begins without trans
   )
 })
 
-test('a module is in one of the two files of a program: of none there are two instances', () => {
-  for (const program of ['ssmsend', 'ssmreceive', 'ssmctl']) {
-    const first = new Set(modulesIn(`${program}.js`))
-    const later = modulesIn(`${program}-later.js`)
-    assert.ok(first.has('dist/src/errors.js') && later.length > 0)
-    assert.deepEqual(
-      later.filter((name) => first.has(name)),
-      [],
-    )
+test('no module is in both files of the sender: of none there are two instances', () => {
+  const first = new Set(modulesIn('ssmsend.js'))
+  const later = modulesIn('ssmsend-later.js')
+  assert.ok(first.has('dist/src/errors.js') && later.includes('dist/src/transport/index.js'))
+  assert.deepEqual(
+    later.filter((name) => first.has(name)),
+    [],
+  )
+})
+
+test('what stays holds all it may need, but for undici: an upgrade under it must not mix versions', () => {
+  const asks = (file: string): readonly string[] => {
+    const text = readFileSync(join(bundle, 'bin', file), 'utf8')
+    return [...new Set([...text.matchAll(/require\("(\.[^"]+)"\)/g)].map((found) => found[1] ?? ''))].toSorted()
   }
+  assert.deepEqual(asks('ssmreceive.js'), ['../lib/undici.js'])
+  // pkijs is loaded with the certificates that need it.
+  assert.deepEqual(asks('ssmsend.js'), ['./ssmsend-later.js'])
+  assert.deepEqual(asks('ssmsend-later.js'), [
+    '../lib/asn1js.js',
+    '../lib/pkijs.js',
+    '../lib/undici.js',
+    './ssmsend.js',
+  ])
+})
+
+test('programs that stay go on when they are replaced under way', async (t) => {
+  const folder = scratch(t)
+  const installed = join(folder, 'installed')
+  buildBundle(installed)
+  await using broker = await startMiniBroker()
+  const site = createSite(folder, broker.port)
+  const encrypted = { server_cert: site.pki.other.certificateFile, key_transport: 'oaep' }
+  site.configure({ sender: { certificates: encrypted } })
+  site.allow(site.pki.host)
+  const start = (name: string, ...args: readonly string[]): Running =>
+    startChild(process.execPath, [join(installed, 'bin', `${name}.js`), ...args])
+  const receiver = start('ssmreceive', '-c', site.receiverCfg, '-d', site.dns, '--foreground')
+  const sender = start('ssmsend', '-c', site.senderCfg, '--watch')
+  await eventually('it is subscribed', () => site.log('ssmreceive').includes('Subscribing to'))
+  await eventually('it watches', () => site.log('ssmsend').includes('Watching '))
+  rmSync(installed, { recursive: true })
+  await new QueueSimple(site.outgoing).add('a record\n')
+  await eventually('it is stored', () => site.countIncoming() === 1)
+  for (const running of [sender, receiver]) assert.equal((await running.stop()).code, 0)
 })
 
 test('an idle sender from dist reads no library either', (t) => {
@@ -69,11 +107,11 @@ test('an idle sender from dist reads no library either', (t) => {
   assert.deepEqual(run.builtins.filter(isHeavy), [])
 })
 
-test('the look at what is read sees a library when one is', (t) => {
+test('the look at what is read sees more when there is more', (t) => {
   const run = runIdle(scratch(t), join(bundle, 'bin', 'ssmsend.js'), '--config=')
   assert.deepEqual(
     run.files.map((file) => relative(bundle, file)),
-    ['bin/ssmsend-later.js', 'bin/ssmsend.js', 'lib/commander.js'],
+    ['bin/ssmsend-later.js', 'bin/ssmsend.js'],
   )
 })
 
