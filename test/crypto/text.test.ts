@@ -105,8 +105,12 @@ describe('line ends, against the plain way', () => {
       const bytes = Buffer.from('x'.repeat(shift) + 'ab\n\r\ncd'.repeat(400_000))
       assert.ok((await toCrlfInPieces(bytes)).equals(toCrlf(bytes)))
     }
-    for (const text of ['', 'a\nb'])
+    for (const text of ['', 'a\nb', 'ab', '\n'.repeat(65_536), '\n'.repeat(65_537)])
       assert.deepEqual(await toCrlfInPieces(Buffer.from(text)), toCrlf(Buffer.from(text)))
+    // What came out must not change with the next one.
+    const kept: [Buffer, Buffer][] = []
+    for (const bytes of texts(alphabet, 2_000)) kept.push([await toCrlfInPieces(bytes), toCrlf(bytes)])
+    for (const [made, expected] of kept) assert.deepEqual(made, expected)
   })
   test('two digests at the same time do not share their room', async () => {
     const both = [Buffer.alloc(3_000_000, 'a\n'), Buffer.alloc(3_000_000, 'bc\n')]
