@@ -118,6 +118,9 @@ for (const folder of ['bin', 'lib']) mkdirSync(join(target, folder), { recursive
 await buildSender()
 await buildWhole("import './dist/src/bin/ssmctl.js'", 'bin/ssmctl.js', [apart(RARE, '../lib')])
 await buildWhole("import './dist/src/bin/ssmreceive.js'", 'bin/ssmreceive.js', [apart(['undici'], '../lib')])
+// What a receiver starts in a thread: 4 KB, so that the thread does not read all of the program again. One of another version is
+// known by its answers (cli/unwrap-server.ts).
+await buildWhole("import './dist/src/bin/unwrap-thread.js'", 'bin/unwrap-thread.js', [])
 for (const library of RARE) {
   const others = RARE.filter((each) => each !== library)
   await buildWhole(`export * from '${library}'`, `lib/${library}.js`, [apart(others, '.')])

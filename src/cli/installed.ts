@@ -71,7 +71,9 @@ export const INSTALLED: readonly InstalledPath[] = [
   directory(LIB),
   file(`${LIB}/package.json`, 'made:lib/package.json'),
   directory(`${LIB}/bin`),
-  ...[...PROGRAMS, 'ssmsend-later'].map((name) => file(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`)),
+  ...[...PROGRAMS, 'ssmsend-later', 'unwrap-thread'].map((name) =>
+    file(`${LIB}/bin/${name}.js`, `made:lib/bin/${name}.js`),
+  ),
   directory(`${LIB}/lib`),
   ...LIBRARIES.map((name) => file(`${LIB}/lib/${name}.js`, `made:lib/lib/${name}.js`)),
   ...UNIT_NAMES.map((name) => file(`${UNITS}/${name}`, `packaging/${name}`)),

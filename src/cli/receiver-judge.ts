@@ -1,5 +1,6 @@
 /** How a receiver judges: by its configuration, with its own pair, and what it trusts. */
 import type { ReceiverConfig } from '../config/config.js'
+import { unwrapHere, type Unwrap } from '../crypto/key-transport.js'
 import { createOpen } from '../envelope/open.js'
 import type { Open } from '../message.js'
 import type { Logger } from '../observe/log.js'
@@ -14,8 +15,10 @@ export function createReceiverJudge(
   pair: HostPair,
   trust: ReceiverTrust,
   log: Logger,
+  unwrap: Unwrap = unwrapHere,
 ): Open {
   const open = createOpen({
+    unwrap,
     trust: () => trust.store,
     dns: () => trust.dns,
     crls: certificates.checkCrls,

@@ -28,6 +28,7 @@ import { createPeerJudge, createReceiverTrust, type ReceiverTrust, type TrustFig
 import type { Program } from './program.js'
 import { lockSpool } from './single.js'
 import { counted } from './status/counted.js'
+import { createUnwrapThread } from './unwrap-thread.js'
 
 /** Bytes of bodies in flight. */
 const WINDOW_BYTES = 32 * 1024 * 1024
@@ -63,8 +64,7 @@ export async function wireReceiver(
 ): Promise<Receiver> {
   const top = log.named('ssmreceive')
   const { certificates, messaging } = config
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
-  const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
+  const pair = createHostPairOf(config, top)
   sayAms(config, top)
   top.info('Fetching valid DNs.')
   const trust = await createReceiverTrust(certificates, dnFile, log, systemClock)
@@ -75,7 +75,8 @@ export async function wireReceiver(
   const spools = createReceiverSpools(config, disk, log.named('ssm.ssm2'), systemClock)
   const tally = createTally('ssmreceive', systemClock)
   const place = counted(spools.place, tally)
-  const open = createReceiverJudge(config, pair, trust, log.named('ssm.crypto'))
+  const thread = createUnwrapThread({ log: top })
+  const open = createReceiverJudge(config, pair, trust, log.named('ssm.crypto'), thread.unwrap)
   const { held } = spools
   const onLeft = spools.onLeft.bind(spools)
   const judging = { held, open, place, onLeft, log: top, now: () => systemClock.now(), keep: certificates.holdKeep }
@@ -98,8 +99,13 @@ export async function wireReceiver(
       const watcher = await watch(certificates.capath, onChange, CA_DIRECTORY)
       return () => watcher.close()
     },
-    [Symbol.asyncDispose]: unlock,
+    [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose]().finally(unlock),
   }
+}
+
+function createHostPairOf({ certificates }: ReceiverConfig, log: Logger): HostPair {
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  return createHostPair({ ...certificates, allowWeak, log, clock: systemClock })
 }
 
 /** One receiver a path: exactly-once rests on it. Resolves with the release. */

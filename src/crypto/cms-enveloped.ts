@@ -39,7 +39,7 @@ import {
   wrapKey,
   WRAPS,
 } from './key-agreement.js'
-import { OAEP_DIGEST, unwrapOaep, unwrapPkcs1, wrapOaep, wrapPkcs1 } from './key-transport.js'
+import { OAEP_DIGEST, unwrapHere, wrapOaep, wrapPkcs1, type Unwrap } from './key-transport.js'
 import { decodeOid } from './oid.js'
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1'
@@ -237,15 +237,17 @@ export interface Decrypted {
 /**
  * Decrypts with the first of our pairs that is a recipient; at most one private key operation. Undefined when none is:
  * whom a message is for is not a secret. Throws SsmError `malformed` for a recipient of ours that is damaged.
+ * `unwrap`: where RSA is done.
  */
 export async function decryptEnveloped(
   message: EnvelopedData,
   pairs: readonly DecryptionPair[],
+  unwrap: Unwrap = unwrapHere,
 ): Promise<Decrypted | undefined> {
   for (const recipient of message.recipients) {
     const key =
       recipient.kind === 'transport'
-        ? await transportedKey(recipient, pairs, message.cipher.keyLength)
+        ? await transportedKey(recipient, pairs, message.cipher.keyLength, unwrap)
         : await agreedKey(recipient.bytes, pairs, message.cipher.keyLength)
     if (key !== undefined) return await message.cipher.decrypt(key, message.sealed)
   }
@@ -256,13 +258,15 @@ async function transportedKey(
   { id, algorithm, encryptedKey }: Extract<Recipient, { kind: 'transport' }>,
   pairs: readonly DecryptionPair[],
   length: number,
+  unwrap: Unwrap,
 ): Promise<Buffer | undefined> {
   const pair = pairs.find((each) => each.key.asymmetricKeyType === 'rsa' && pointsAt(id, each.certificate))
   if (pair === undefined) return undefined
-  if (algorithm.oid === RSA_ENCRYPTION) return unwrapPkcs1(pair.key, encryptedKey, length)
+  if (algorithm.oid === RSA_ENCRYPTION) return await unwrap(pair.key, { wrapped: encryptedKey, length })
   if (algorithm.oid !== RSAES_OAEP) return undefined
   const { parseOaep } = await rareStructures()
-  return unwrapOaep(pair.key, encryptedKey, length, parseOaep(algorithm.parameters?.bytes))
+  const oaep = parseOaep(algorithm.parameters?.bytes)
+  return await unwrap(pair.key, { wrapped: encryptedKey, length, oaep })
 }
 
 async function agreedKey(bytes: Buffer, pairs: readonly DecryptionPair[], length: number): Promise<Buffer | undefined> {

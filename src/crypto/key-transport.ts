@@ -16,7 +16,7 @@ export interface OaepParameters {
   readonly digest: OaepDigest
   /** Of the mask function MGF1. */
   readonly maskDigest: OaepDigest
-  readonly label: Buffer
+  readonly label: Uint8Array
 }
 
 /** What new messages are made with. */
@@ -30,8 +30,26 @@ export function wrapOaep(recipient: KeyObject, key: Buffer): Buffer {
   return publicEncrypt({ key: recipient, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: OAEP_DIGEST }, key)
 }
 
+/** A wrapped content key of `length` octets; with `oaep`, wrapped so. */
+export interface WrappedKey {
+  readonly wrapped: Uint8Array
+  readonly length: number
+  readonly oaep?: OaepParameters
+}
+
+/**
+ * Unwraps with a private key, here or elsewhere. A wrapped key that is wrong gives a random one, never an error: what is thrown is
+ * trouble of ours.
+ */
+export type Unwrap = (key: KeyObject, wrapped: WrappedKey) => Buffer | Promise<Buffer>
+
+/** Unwraps here and now. */
+export function unwrapHere(key: KeyObject, { wrapped, length, oaep }: WrappedKey): Buffer {
+  return oaep === undefined ? unwrapPkcs1(key, wrapped, length) : unwrapOaep(key, wrapped, length, oaep)
+}
+
 /** RFC 8017 section 7.2.2: 00 02, at least eight octets of filler, 00, the key of `length` octets. */
-export function unwrapPkcs1(key: KeyObject, wrapped: Buffer, length: number): Buffer {
+export function unwrapPkcs1(key: KeyObject, wrapped: Uint8Array, length: number): Buffer {
   const random = randomBytes(length)
   const block = rawDecrypt(key, wrapped)
   const separator = block.length - length - 1
@@ -42,7 +60,7 @@ export function unwrapPkcs1(key: KeyObject, wrapped: Buffer, length: number): Bu
 }
 
 /** RFC 8017 section 7.1.2: 00, masked seed, masked (digest of the label, zeros, 01, the key of `length` octets). */
-export function unwrapOaep(key: KeyObject, wrapped: Buffer, length: number, parameters: OaepParameters): Buffer {
+export function unwrapOaep(key: KeyObject, wrapped: Uint8Array, length: number, parameters: OaepParameters): Buffer {
   const { digest, maskDigest, label } = parameters
   const random = randomBytes(length)
   const block = rawDecrypt(key, wrapped)
@@ -87,7 +105,7 @@ function chosen(wrong: number, key: Buffer, random: Buffer): Buffer {
 }
 
 /** c^d mod n; zeros, which are wrong padding, when the number is not one modulo n. */
-function rawDecrypt(key: KeyObject, wrapped: Buffer): Buffer {
+function rawDecrypt(key: KeyObject, wrapped: Uint8Array): Buffer {
   try {
     return privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, wrapped)
   } catch (error) {

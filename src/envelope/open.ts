@@ -13,6 +13,7 @@ import { CMS, pointsAt } from '../crypto/cms.js'
 import type { DecryptionPair } from '../crypto/cms-enveloped.js'
 import type { SignerInfo } from '../crypto/cms-signed.js'
 import { asBuffer, parseDer, TAG } from '../crypto/der.js'
+import type { Unwrap } from '../crypto/key-transport.js'
 import type { AlgorithmPolicy, DigestName } from '../crypto/signature.js'
 import { contentOf } from '../crypto/smime.js'
 import { toCrlf } from '../crypto/text.js'
@@ -35,6 +36,8 @@ export interface OpenSettings extends AlgorithmPolicy {
   readonly decryption?: () => readonly DecryptionPair[]
   /** Accept 3DES in encrypted messages? */
   readonly allow3des: boolean
+  /** Where private operations of RSA are done; default: here. */
+  readonly unwrap?: Unwrap
   /** Octets on the wire. */
   readonly maxMessageSize: number
   readonly clock: { now(): number }
@@ -60,7 +63,8 @@ const LISTED: DnStanding = { standing: 'listed' }
 /** Makes an Open. What it makes throws only for our own trouble (`no-trust`), or for a bug. */
 export function createOpen(settings: OpenSettings): Open {
   const readCertificate = createCertificateReader()
-  const decryption = { pairs: settings.decryption ?? (() => []), allow3des: settings.allow3des }
+  const { decryption: pairs = () => [], allow3des, unwrap } = settings
+  const decryption = { pairs, allow3des, ...(unwrap === undefined ? {} : { unwrap }) }
   return async (wire) => {
     if (wire.length === 0) return no('empty', 'the message is empty')
     if (wire.length > settings.maxMessageSize) {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import crypto, { constants, createCipheriv, publicEncrypt, randomBytes } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { afterEach, describe, test } from 'node:test'
+import { createUnwrapThread } from '../../src/cli/unwrap-thread.js'
 import { CIPHER_NAMES } from '../../src/crypto/cipher.js'
 import { CMS, contentInfo, issuerAndSerial } from '../../src/crypto/cms.js'
 import { context, TAG } from '../../src/crypto/der.js'
@@ -13,6 +14,7 @@ import { derNull, element, integer, octetString, oid, sequence } from '../../src
 import { envelopedData, type Encryption } from '../../src/crypto/cms-enveloped.js'
 import { envelopedText } from '../../src/crypto/smime.js'
 import type { TestHost } from '../kit/ca.js'
+import { createMemoryLog } from '../kit/transport.js'
 import { createScene, reasonOf } from './scene.js'
 
 const scene = createScene()
@@ -120,6 +122,27 @@ describe('bad unwrap, bad padding or tag, and garbage inside look the same', () 
       for (const [name, outcome] of Object.entries(outcomes)) assert.deepEqual(outcome, expected, name)
     })
   }
+  test('also when a thread has the key: none of them is done again on the main thread', async () => {
+    await using thread = createUnwrapThread({ log: createMemoryLog() })
+    const open = scene.opener({ decryption: () => [host], unwrap: thread.unwrap })
+    const several = (wire: Uint8Array) => Promise.all([1, 2, 3, 4].map(async () => await open(wire)))
+    const cms = await envelopedData(SIGNED, [host.certificate], { cipher: 'aes256', keyTransport: 'pkcs1' })
+    await several(envelopedText(cms))
+    const at = cms.indexOf(Buffer.from('04820100', 'hex')) + 4
+    const beyond = Buffer.from(cms).fill(0xff, at, at + 256)
+    const outcomes = []
+    for (const wire of [changed(cms, at + 100, false), changed(cms, cms.length - 17, false), envelopedText(beyond)]) {
+      const trace = watch()
+      const opened = await several(wire)
+      restore()
+      outcomes.push({ opened, trace: trace.toSorted() })
+    }
+    const expected = outcomes[0]!
+    assert.ok(expected.trace.some((call) => call.startsWith('createDecipheriv aes-')))
+    assert.ok(!expected.trace.includes('privateDecrypt'))
+    for (const outcome of outcomes) assert.deepEqual(outcome, expected)
+    for (const opened of expected.opened) assert.equal(reasonOf(opened), 'undecryptable')
+  })
   test('the trace sees a difference where there is one', async () => {
     const cms = await envelopedData(SIGNED, [host.certificate], { cipher: 'aes256', keyTransport: 'pkcs1' })
     const good = await observe(envelopedText(cms), host)

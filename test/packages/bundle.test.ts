@@ -5,16 +5,21 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createPublicKey, randomBytes } from 'node:crypto'
 import { readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { QueueSimple } from '../../src/index.js'
 import { INSTALLED } from '../../src/cli/installed.js'
+import { createUnwrapThread } from '../../src/cli/unwrap-thread.js'
+import { wrapPkcs1 } from '../../src/crypto/key-transport.js'
 import { buildBundle } from '../kit/bundle.js'
+import { testKey } from '../kit/ca.js'
 import { isHeavy, runIdle } from '../kit/idle.js'
 import { startMiniBroker } from '../kit/mini-broker.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, eventually, startChild, type Running } from '../kit/site.js'
 import { readText, root } from '../kit/source.js'
+import { createMemoryLog } from '../kit/transport.js'
 
 const bundle = join(scratch(), 'lib')
 buildBundle(bundle)
@@ -131,6 +136,23 @@ test('the bundled tool runs the whole job with the bundled programs, away from h
   const result = spawnSync(process.execPath, demo, { cwd: folder, encoding: 'utf8', timeout: 120_000 })
   assert.equal(result.status, 0, result.stdout + result.stderr)
   assert.match(result.stdout, /accepted, \d+ refused with the reason, none lost, none twice/)
+})
+
+test('the thread for private keys works where the bundled receiver looks for it', async () => {
+  const found = /path\d*\.join\)\(__dirname, "([^"]*unwrap-thread\.js)"\)/.exec(
+    readFileSync(join(bundle, 'bin', 'ssmreceive.js'), 'utf8'),
+  )
+  const log = createMemoryLog()
+  const program = join(bundle, 'bin', found?.[1] ?? 'is not there')
+  await using thread = createUnwrapThread({ log, program })
+  const key = testKey('rsa2048')
+  const expected = Array.from({ length: 20 }, () => randomBytes(32))
+  const wrapped = expected.map((each) => wrapPkcs1(createPublicKey(key), each))
+  assert.deepEqual(
+    await Promise.all(wrapped.map((each) => thread.unwrap(key, { wrapped: each, length: 32 }))),
+    expected,
+  )
+  assert.deepEqual(log.lines, ['DEBUG Private keys are used in a thread of their own.'])
 })
 
 test('the same sources give the same bytes, and no name of this machine', (t) => {

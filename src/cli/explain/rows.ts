@@ -66,6 +66,7 @@ export const ROWS: Readonly<Record<'log' | 'sentence' | 'words' | 'reason' | 'co
     ["INFO", "`Received ping message.`", "An empty message with the id `ping`: acknowledged, not stored.", "nothing"],
     ["INFO", "`Valid signer: %s`", "The signature is good and the signer is in the list.", "nothing"],
     ["INFO", "`Decrypting message.`", "The outer header says that the message is encrypted; our key is used.", "nothing"],
+    ["WARNING", "`Private keys are used in the main thread for a while, their own thread is gone: %s`", "A helper thread for encrypted messages ended or did not answer. Its work was done without it, no message was touched by that; after a minute there is a new one.", "Nothing once; if it comes often, look at the memory of the machine, and report it."],
     ["INFO", "`Message saved to incoming queue as %s`", "Durable; only now the broker is told.", "nothing"],
     ["WARNING", "`Tidying the spools failed: %s`", "What killed runs left unfinished could not be removed now; messages go on all the same.", "As the line says: mostly rights, or a full disk."],
     ["INFO", "`Removed %s rejected messages that are older than reject_keep.`", "As configured.", "nothing"],

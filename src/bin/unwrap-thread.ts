@@ -1,0 +1,2 @@
+import { serveUnwraps } from '../cli/unwrap-server.js'
+serveUnwraps()
