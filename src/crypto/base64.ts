@@ -9,6 +9,10 @@ const LINE_OCTETS = 48
 const LINE_COLUMNS = 64
 
 const LF = 0x0a
+const CR = 0x0d
+const DASH = 0x2d
+const EQUALS = 0x3d
+const UNDERSCORE = 0x5f
 
 /** Octets that `encodeBase64Lines` makes of `length` octets. */
 export function base64LinesLength(length: number): number {
@@ -64,7 +68,75 @@ export function encodeBase64Lines(bytes: Buffer): Buffer {
  * four characters make three octets, always.
  */
 export function decodeBase64(text: Buffer, what: string): Buffer {
+  const even = evenLines(text)
+  const octets = even === undefined ? undefined : Buffer.from(even.text, 'base64')
+  if (even !== undefined && octets?.length === even.octets) return octets
   return lastOctets(withoutBlanks(text.toString('latin1')), what)
+}
+
+/** Octets in memory that others get when they are given back. */
+export interface Lent {
+  readonly octets: Buffer
+  /** From then on nobody may look at them. Forgetting it costs memory, nothing else. */
+  readonly giveBack: () => void
+}
+
+/**
+ * The same for who needs the octets for a while only: 13 KB take 6 us in a room that is used again, 15 in new memory, which
+ * the collector has to be told of besides.
+ */
+export async function decodeBase64Lent(text: Buffer, what: string): Promise<Lent> {
+  const even = text.length <= LENT ? evenLines(text) : undefined
+  if (even !== undefined) {
+    const lent = lend()
+    if (lent.octets.write(even.text, 'base64') === even.octets) {
+      return { ...lent, octets: lent.octets.subarray(0, even.octets) }
+    }
+    lent.giveBack()
+  }
+  return { octets: await decodeBase64InPieces(text, what), giveBack: () => undefined }
+}
+
+/** Octets of a room, and of the longest text that gets one: three of its octets need four characters. */
+const LENT = 32 * 1024
+/** Rooms that are kept: as many as a window has messages. */
+const MOST_FREE = 64
+const free: Buffer[] = []
+
+function lend(): Lent {
+  const octets = free.pop() ?? Buffer.allocUnsafeSlow(LENT)
+  let lent = true
+  const giveBack = (): void => {
+    if (lent && free.length < MOST_FREE) free.push(octets)
+    lent = false
+  }
+  return { octets, giveBack }
+}
+
+interface EvenLines {
+  readonly text: string
+  /** So many octets it has when node's decoder skips nothing but the line ends. */
+  readonly octets: number
+}
+
+/**
+ * Text in lines of one length, as nearly all is; undefined for any other. The decoder passes line ends by itself, so nothing has to
+ * be searched and cut out: a third of the time, and 36 KB of garbage less for 13 KB.
+ */
+function evenLines(bytes: Buffer): EvenLines | undefined {
+  let { length: end } = bytes
+  while (end > 0 && (bytes[end - 1] === LF || bytes[end - 1] === CR)) end--
+  const line = bytes.indexOf(LF) + 1
+  const lineEnd = bytes[line - 2] === CR ? 2 : 1
+  let characters = end
+  for (let at = line - 1; line > 0 && at < end; at += line) {
+    if (bytes[at] !== LF || (lineEnd === 2 && bytes[at - 1] !== CR)) return undefined
+    characters -= lineEnd
+  }
+  // The decoder also knows the alphabet of RFC 4648 section 5, which MIME does not have.
+  if (characters % 4 !== 0 || bytes.includes(DASH) || bytes.includes(UNDERSCORE)) return undefined
+  const padding = bytes[end - 1] !== EQUALS ? 0 : bytes[end - 2] === EQUALS ? 2 : 1
+  return { text: bytes.toString('latin1', 0, end), octets: (characters / 4) * 3 - padding }
 }
 
 /** The same, large texts in pieces: an encrypted message of 10 MB held up the event loop for 25 ms. */

@@ -95,10 +95,10 @@ export function digestIfSurvives(name: string, header: Buffer, text: Buffer): Bu
 }
 
 /** `fromCrlf`, large texts in pieces. */
-export async function fromCrlfInPieces(bytes: Buffer): Promise<Buffer> {
-  if (bytes.length <= PIECE) return fromCrlf(bytes)
+export async function fromCrlfInPieces(bytes: Buffer, inPlace = false): Promise<Buffer> {
+  if (bytes.length <= PIECE) return fromCrlf(bytes, inPlace)
   if (!bytes.includes(CR)) return bytes
-  const target = Buffer.allocUnsafe(bytes.length)
+  const target = inPlace ? bytes : Buffer.allocUnsafe(bytes.length)
   let offset = 0
   await eachPiece(bytes.length, (start, end) => {
     offset = writeLf(bytes, start, end, target, offset)

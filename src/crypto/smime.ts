@@ -3,7 +3,7 @@
  * around them. What kind a message is, the outer header decides alone, never words in the body.
  */
 import { isSsmError, SsmError } from '../errors.js'
-import { base64LinesLength, decodeBase64InPieces, writeBase64Lines } from './base64.js'
+import { base64LinesLength, decodeBase64InPieces, decodeBase64Lent, writeBase64Lines, type Lent } from './base64.js'
 import { breathe, fromCrlfInPieces } from './breath.js'
 import {
   contentTypeOf,
@@ -23,8 +23,8 @@ export type CmsKind = 'signed' | 'encrypted'
 export type Smime =
   /** Clear-signed: the signed part as it came, and the CMS structure of the other part. */
   | { readonly kind: 'detached'; readonly content: Buffer; readonly cms: Buffer; readonly epilogue: Buffer }
-  /** One CMS structure; `declared` when the header says which. */
-  | { readonly kind: 'opaque'; readonly cms: Buffer; readonly declared?: CmsKind }
+  /** One CMS structure; `declared` when the header says which. What is declared to be encrypted is lent. */
+  | { readonly kind: 'opaque'; readonly cms: Buffer; readonly declared?: CmsKind; readonly giveBack?: () => void }
   /** Not S/MIME at all, and why. */
   | { readonly kind: 'other'; readonly detail: string }
 
@@ -73,24 +73,33 @@ async function parseOpaque(entity: Entity, { parameters }: ContentType): Promise
   const declared = smimeType === undefined ? undefined : SMIME_TYPES.get(smimeType)
   if (smimeType !== undefined && declared === undefined)
     return { kind: 'other', detail: `its smime-type is ${smimeType}` }
-  if (declared === 'encrypted') return { kind: 'opaque', cms: await envelopeOf(entity), declared }
+  if (declared === 'encrypted') {
+    const { octets, giveBack } = await envelopeOf(entity)
+    return { kind: 'opaque', cms: octets, declared, giveBack }
+  }
   return { kind: 'opaque', cms: await cmsOf(entity, WHAT), ...(declared === undefined ? {} : { declared }) }
 }
 
 /** An envelope that is damaged already here is empty: whoever decrypts has one answer for all that does not open. */
-async function envelopeOf(entity: Entity): Promise<Buffer> {
+async function envelopeOf(entity: Entity): Promise<Lent> {
   try {
-    return await cmsOf(entity, WHAT)
+    if (isBase64(entity, WHAT)) return await decodeBase64Lent(entity.body, WHAT)
+    return { octets: await cmsOf(entity, WHAT), giveBack: () => undefined }
   } catch (error) {
-    if (isSsmError(error, 'malformed', 'limit')) return Buffer.alloc(0)
+    if (isSsmError(error, 'malformed', 'limit')) return { octets: Buffer.alloc(0), giveBack: () => undefined }
     throw error
   }
 }
 
-/** The octets of a CMS part. Without a transfer encoding it is taken for base64, as openssl does: DER is not 7bit text. */
+/** Without a transfer encoding it is taken for base64, as openssl does: DER is not 7bit text. */
+function isBase64(part: Entity, what: string): boolean {
+  return (transferEncodingOf(part, what) ?? 'base64') === 'base64'
+}
+
+/** The octets of a CMS part. */
 async function cmsOf(entity: Entity, what: string): Promise<Buffer> {
-  const encoding = transferEncodingOf(entity, what) ?? 'base64'
-  if (encoding === 'base64') return await decodeBase64InPieces(entity.body, what)
+  if (isBase64(entity, what)) return await decodeBase64InPieces(entity.body, what)
+  const encoding = transferEncodingOf(entity, what)
   if (encoding === 'binary') return entity.body
   throw new SsmError('malformed', `${what} has the transfer encoding ${encoding} around a CMS structure`)
 }
@@ -106,9 +115,9 @@ function assertIdentityEncoding(entity: Entity, what: string): void {
 const IDENTITY_ENCODINGS: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary'])
 
 /** How a transfer encoding is undone. `binary` means the octets as they are; text without an encoding ends lines by LF. */
-const DECODERS: ReadonlyMap<string, (body: Buffer, what: string) => Promise<Buffer>> = new Map([
-  ['7bit', fromCrlfInPieces],
-  ['8bit', fromCrlfInPieces],
+const DECODERS: ReadonlyMap<string, (body: Buffer, what: string, inPlace: boolean) => Promise<Buffer>> = new Map([
+  ['7bit', (body: Buffer, _what: string, inPlace: boolean) => fromCrlfInPieces(body, inPlace)],
+  ['8bit', (body: Buffer, _what: string, inPlace: boolean) => fromCrlfInPieces(body, inPlace)],
   ['binary', (body: Buffer) => Promise.resolve(body)],
   ['quoted-printable', decodeQuotedPrintableInPieces],
   ['base64', decodeBase64InPieces],
@@ -118,11 +127,12 @@ const DECODERS: ReadonlyMap<string, (body: Buffer, what: string) => Promise<Buff
  * The content of a signed entity, its transfer encoding undone exactly as its header says; nothing is stripped.
  * What has no MIME header (`openssl smime -sign` without `-text` signs the bare text) is content as a whole: header
  * fields are only taken for a header when they say something about MIME, because records look like header fields.
+ * `inPlace`: the memory is the caller's alone, and may be written over.
  */
-export async function contentOf(signed: Buffer): Promise<Buffer> {
+export async function contentOf(signed: Buffer, inPlace = false): Promise<Buffer> {
   const what = 'the content part'
   const entity = mimeEntity(signed, what)
-  if (entity === undefined) return await fromCrlfInPieces(signed)
+  if (entity === undefined) return await fromCrlfInPieces(signed, inPlace)
   const { type } = contentTypeOf(entity, what)
   if (/^(?:multipart|message)\//.test(type) || OPAQUE_TYPES.has(type)) {
     throw new SsmError('malformed', `${what} is ${type}: only one text is read`)
@@ -130,7 +140,7 @@ export async function contentOf(signed: Buffer): Promise<Buffer> {
   const encoding = transferEncodingOf(entity, what) ?? '7bit'
   const decode = DECODERS.get(encoding)
   if (decode === undefined) throw new SsmError('malformed', `${what} has the unknown transfer encoding ${encoding}`)
-  return await decode(entity.body, what)
+  return await decode(entity.body, what, inPlace)
 }
 
 function mimeEntity(signed: Buffer, what: string): Entity | undefined {

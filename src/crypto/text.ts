@@ -8,7 +8,7 @@
  */
 
 export const CR = 0x0d
-const LF = 0x0a
+export const LF = 0x0a
 const TAB = 0x09
 
 /** Longest line that may travel as it is, line end not counted (RFC 5322 section 2.1.1). */
@@ -123,18 +123,19 @@ export function writeCrlf(bytes: Buffer, start: number, end: number, target: Buf
   return offset
 }
 
-/** Each CRLF becomes LF; a CR alone stays. The same memory when there is none. */
-export function fromCrlf(bytes: Buffer): Buffer {
+/** Each CRLF becomes LF; a CR alone stays. The same memory when there is none. `inPlace`: in any case, and it is changed. */
+export function fromCrlf(bytes: Buffer, inPlace = false): Buffer {
   if (!bytes.includes(CR)) return bytes
   const { length } = bytes
-  const target = Buffer.allocUnsafe(length)
+  const target = inPlace ? bytes : Buffer.allocUnsafe(length)
   const end = writeLf(bytes, 0, length, target, 0)
   return end === length ? bytes : target.subarray(0, end)
 }
 
 /**
  * The same for the octets between two places (what lies behind them counts: an LF there belongs to a CR here), into `target`, which
- * has room for as many. Returns the offset behind what was written.
+ * has room for as many, and may be the bytes themselves: nothing is written beyond what was read. Returns the offset behind what was
+ * written.
  */
 export function writeLf(bytes: Buffer, start: number, end: number, target: Buffer, offset: number): number {
   const from = wordsOf(bytes)

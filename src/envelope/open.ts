@@ -16,7 +16,7 @@ import { asBuffer, parseDer, TAG } from '../crypto/der.js'
 import type { Unwrap } from '../crypto/key-transport.js'
 import type { AlgorithmPolicy, DigestName } from '../crypto/signature.js'
 import { contentOf } from '../crypto/smime.js'
-import { toCrlf } from '../crypto/text.js'
+import { CR, LF, toCrlf } from '../crypto/text.js'
 import type { Open, Opened, Reason } from '../message.js'
 import { explainNotListed, explainUnpoliced } from '../trust/dn-list.js'
 import type { DnList, DnStanding, TrustStore } from '../trust/port.js'
@@ -155,10 +155,16 @@ function* candidates({ content, detached }: SignedMessage): Generator<Buffer> {
   if (canonical !== content) yield content
 }
 
-/** The forms of `candidates`, hashed without ever being in memory: 10 KB take 3 µs less so, and 10 MB hold up nobody. */
+/**
+ * The forms of `candidates`, hashed without ever being in memory: 10 KB take 3 µs less so, and 10 MB hold up nobody. What begins with
+ * a line ended by CRLF (encrypted text mostly is so) is likely canonical as it is: hashed as it came first, 20 instead of 6 µs.
+ */
 async function hasDigest({ content, detached }: SignedMessage, name: DigestName, expected: Buffer): Promise<boolean> {
-  if (detached && (await digestCanonical(name, [content])).equals(expected)) return true
-  return (await digestInPieces(name, content)).equals(expected)
+  const asItCame = async (): Promise<boolean> => (await digestInPieces(name, content)).equals(expected)
+  if (!detached) return await asItCame()
+  const canonical = async (): Promise<boolean> => (await digestCanonical(name, [content])).equals(expected)
+  const likely = content[content.indexOf(LF) - 1] === CR
+  return likely ? (await asItCame()) || (await canonical()) : (await canonical()) || (await asItCame())
 }
 
 /**
@@ -188,7 +194,7 @@ async function judgeContent(
   settings: OpenSettings,
 ): Promise<Opened> {
   await breatheAfter(message.content)
-  const body = await refusingLater(() => contentOf(message.content))
+  const body = await refusingLater(() => contentOf(message.content, message.ours))
   if (isRefusal(body)) return no(body.refused, body.detail, certificate)
   if (body.length === 0) return no('empty', 'the message has no content', certificate)
   if (!settings.binary && !isUtf8(body)) {

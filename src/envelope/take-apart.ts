@@ -25,6 +25,8 @@ export interface SignedMessage {
   readonly content: Buffer
   /** Was it beside the structure, and may its line ends have changed on the way? */
   readonly detached: boolean
+  /** Was it decrypted, so that nobody but us has its memory? */
+  readonly ours?: true
 }
 
 /** One constant sentence for whatever goes wrong between here and a signed message: it must tell nothing more. */
@@ -56,12 +58,12 @@ export async function takeApart(wire: Buffer, settings: DecryptionSettings): Pro
     if (smime.kind === 'other') {
       return { refused: 'not-smime' as const, detail: `not an S/MIME signed message: ${smime.detail}` }
     }
-    return kindOf(smime) === 'signed' ? { message: signedMessage(smime) } : { encrypted: smime.cms }
+    return kindOf(smime) === 'signed' ? { message: signedMessage(smime) } : { encrypted: smime }
   })
   if (isRefusal(outer)) return outer
   if ('message' in outer) return outer.message
   await breatheAfter(wire)
-  const decrypted = await decryptCms(outer.encrypted, settings)
+  const decrypted = await decryptSmime(outer.encrypted, settings)
   if (isRefusal(decrypted)) return decrypted
   await breatheAfter(wire)
   return await innerMessage(decrypted)
@@ -75,7 +77,7 @@ export async function decryptText(wire: Buffer, settings: DecryptionSettings): P
     return { refused: 'not-smime' as const, detail: 'not an encrypted S/MIME message' }
   })
   if (isRefusal(outer)) return outer
-  const decrypted = await decryptCms(outer.cms, settings)
+  const decrypted = await decryptSmime(outer, settings)
   if (isRefusal(decrypted)) return decrypted
   return decrypted.intact ? decrypted.plain : UNDECRYPTABLE
 }
@@ -124,6 +126,15 @@ function signedMessage(smime: Known): SignedMessage {
   return { data, content: data.embedded, detached: false }
 }
 
+/** What was decrypted is in memory of its own: the octets of the envelope may go back then. */
+async function decryptSmime(smime: Known, settings: DecryptionSettings): Promise<Decrypted | Refusal> {
+  try {
+    return await decryptCms(smime.cms, settings)
+  } finally {
+    if (smime.kind === 'opaque') smime.giveBack?.()
+  }
+}
+
 async function decryptCms(cms: Buffer, { pairs, allow3des, unwrap }: DecryptionSettings): Promise<Decrypted | Refusal> {
   const ours = pairs()
   const message = refusing(() => parseCms(cms, 'the encrypted message', parseEnvelopedData))
@@ -146,7 +157,7 @@ async function innerMessage({ plain, intact }: Decrypted): Promise<SignedMessage
     const smime = await parseSmime(plain)
     if (smime.kind === 'other' || kindOf(smime) !== 'signed') return UNDECRYPTABLE
     if (smime.kind === 'detached' && !isBlank(smime.epilogue)) return UNDECRYPTABLE
-    return signedMessage(smime)
+    return { ...signedMessage(smime), ours: true as const }
   })
   return isRefusal(inner) || !intact ? UNDECRYPTABLE : inner
 }
