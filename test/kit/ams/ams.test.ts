@@ -22,6 +22,7 @@ describe('the AMS double', { timeout: 60_000 }, () => {
     ['a deadline is set', `POST ${SUB}:modifyAckDeadline`, { body: { ackDeadlineSeconds: 30 } }, undefined],
     ['access to a topic', `GET ${TOPIC}:acl`, {}, { authorized_users: ['sender'] }],
     ['access is changed', `POST ${SUB}:modifyAcl`, { body: { authorized_users: [] } }, undefined],
+    ['access to what is not there is changed', `POST ${P}/topics/nothing:modifyAcl`, { body: { authorized_users: ['sender'] } }, undefined],
     ['access to a subscription', `GET ${SUB}:acl`, {}, { authorized_users: [] }],
     ['subscriptions of a topic', `GET ${TOPIC}/subscriptions`, {}, { subscriptions: ['/projects/accounting/subscriptions/ssm', '/projects/accounting/subscriptions/late'] }],
     ['a topic is deleted', `DELETE ${TOPIC}`, {}, undefined],

@@ -1,6 +1,6 @@
 /** Which handler each route has. */
 import type { Call, Handler } from './call.js'
-import { subscriptionOf, topicOf } from './call.js'
+import { own, subscriptionOf, topicOf } from './call.js'
 import { modifyAcl, showAcl } from './listing.js'
 import { acknowledge, publish, pull } from './messages.js'
 import { verifyPushEndpoint } from './push.js'
@@ -33,7 +33,8 @@ export const HANDLERS: Readonly<Record<RouteName, Handler>> = {
   'subscriptions:modifyAckDeadline': subscriptions.modifyAckDeadline,
   'subscriptions:modifyPushConfig': subscriptions.modifyPushConfig,
   'subscriptions:modifyOffset': subscriptions.modifyOffset,
-  'subscriptions:modifyAcl': (world, call) => modifyAcl(world, call, 'Subscription', () => subscriptionOf(call)),
+  'subscriptions:modifyAcl': (world, call) =>
+    modifyAcl(world, call, 'Subscription', own(call.project.subscriptions, call.route.params.subscription ?? '')),
   'topics:list': topics.listTopics,
   'topics:acl': (world, call) => showAcl(world, topicOf(call)),
   'topics:metrics': about.topicMetrics,
@@ -41,6 +42,7 @@ export const HANDLERS: Readonly<Record<RouteName, Handler>> = {
   'topics:create': topics.createTopic,
   'topics:delete': topics.deleteTopic,
   'topics:publish': publish,
-  'topics:modifyAcl': (world, call) => modifyAcl(world, call, 'Topic', () => topicOf(call)),
+  'topics:modifyAcl': (world, call) =>
+    modifyAcl(world, call, 'Topic', own(call.project.topics, call.route.params.topic ?? '')),
   'version:list': about.version,
 }

@@ -52,8 +52,8 @@ export function showAcl(world: World, { acl }: { readonly acl: readonly string[]
   return ok({ authorized_users: names })
 }
 
-/** `find` looks for the topic or subscription, after the users were looked at. */
-export function modifyAcl(world: World, call: Call, what: string, find: () => { acl: string[] }): Answer {
+/** What is not there is changed as well: the store's update finds nothing, and that is no error to it. */
+export function modifyAcl(world: World, call: Call, what: string, listed: { acl: string[] } | undefined): Answer {
   const names = parsed(
     () => {
       const list = decodeObject(call.body).list('authorized_users')
@@ -66,6 +66,6 @@ export function modifyAcl(world: World, call: Call, what: string, find: () => { 
     userBy(world, (user) => user.name === name && own(user.projects, call.project.name) !== undefined)
   const absent = names.filter((name) => member(name) === undefined)
   if (absent.length > 0) throw refuse.absentUsers(absent.join(', '))
-  find().acl = names.flatMap((name) => member(name)?.uuid ?? [])
+  if (listed !== undefined) listed.acl = names.flatMap((name) => member(name)?.uuid ?? [])
   return okText('')
 }
