@@ -124,6 +124,7 @@ function sayProblem(name: ProgramName, error: SsmError, flags: Flags, program: P
     program.stdout.write('SSM failed to start.  See log file for details.\n')
   } catch (cause) {
     // The log itself cannot be opened: that is one more problem to say, and stderr has the others.
-    program.stderr.write(`${printable(messageOf(cause), PRINTABLE_LIMITS.sentence)}\n`)
+    const said = printable(messageOf(cause), PRINTABLE_LIMITS.sentence)
+    if (!lines.includes(said)) program.stderr.write(`${said}\n`)
   }
 }

@@ -1,9 +1,11 @@
 /**
  * The receiver's pidfile. One whose process is gone does not block a start; one that cannot be written is a warning.
  */
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { messageOf, systemCode } from '../errors.js'
+import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { systemCode } from '../errors.js'
 import type { Logger } from '../observe/log.js'
+import { systemWords } from '../os/disk-error.js'
 import type { Program } from './program.js'
 
 /** The pid in the file when that process lives and is not this one; else null. */
@@ -44,7 +46,9 @@ export function createPidfile(path: string, program: Program, log: Logger): Disp
     writeFileSync(path, `${program.pid}\n`, { mode: 0o644 })
     written = true
   } catch (error) {
-    log.warning('Failed to create pidfile %s: %s', path, { message: messageOf(error) })
+    const directory = dirname(path)
+    const why = existsSync(directory) ? systemWords(error) : `there is no directory ${directory}`
+    log.warning('Failed to create pidfile %s: %s', path, { message: why })
   }
   return {
     [Symbol.dispose]() {
@@ -54,7 +58,7 @@ export function createPidfile(path: string, program: Program, log: Logger): Disp
         else log.warning('pidfile %s not found.', path)
       } catch (error) {
         if (systemCode(error) === 'ENOENT') log.warning('pidfile %s not found.', path)
-        else log.warning('Failed to remove pidfile %s: %s', path, { message: messageOf(error) })
+        else log.warning('Failed to remove pidfile %s: %s', path, { message: systemWords(error) })
       }
     },
   }

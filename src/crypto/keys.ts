@@ -156,7 +156,7 @@ function assertInDate({ notBefore, notAfter }: Certificate, file: string, now: n
 }
 
 function readSmall(file: string, what: string): SmallFile {
-  return readSmallFile(file, MAX_FILE, `The ${what} ${file} does not exist.`)
+  return readSmallFile(file, MAX_FILE, `The ${what} ${file} does not exist: put it there, or name the right file.`)
 }
 
 function wrong(sentence: string): SsmError {

@@ -38,10 +38,14 @@ export function pathText(path: DiskPath): string {
 /** Makes an SsmError `disk` of a system error; ours pass through unchanged. `doing` is a verb phrase: `lock the element`. */
 export function diskError(cause: unknown, doing: string, path: DiskPath): SsmError {
   if (isSsmError(cause)) return cause
-  const code = systemCode(cause)
-  const remedy = code === undefined ? undefined : REMEDIES.get(code)
-  const why = remedy === undefined ? messageOf(cause) : `${remedy} (${code ?? ''})`
-  return new SsmError('disk', `cannot ${doing} ${pathText(path)}: ${why}`, { cause })
+  return new SsmError('disk', `cannot ${doing} ${pathText(path)}: ${systemWords(cause)}`, { cause })
+}
+
+/** Why, and what to try; without the path, which the caller's sentence names. */
+export function systemWords(cause: unknown): string {
+  const code = systemCode(cause) ?? ''
+  const remedy = REMEDIES.get(code)
+  return remedy === undefined ? messageOf(cause) : `${remedy} (${code})`
 }
 
 /** Does the system error have one of these codes? */

@@ -10,12 +10,19 @@ interface SystemFailure {
 
 /** Errors of sockets, by their code. */
 const SYSTEM: Readonly<Record<string, SystemFailure>> = {
-  ECONNREFUSED: { code: 'unreachable', words: 'nothing listens on this port' },
-  ENOTFOUND: { code: 'unreachable', words: 'the host name is unknown' },
-  EAI_AGAIN: { code: 'unreachable', words: 'the name service does not answer' },
+  ECONNREFUSED: {
+    code: 'unreachable',
+    words: 'nothing listens on this port: is it the right one, and is the other end up?',
+  },
+  ENOTFOUND: {
+    code: 'unreachable',
+    words:
+      'the host name is unknown: is it spelt right, and does /etc/resolv.conf lead to a name service that knows it?',
+  },
+  EAI_AGAIN: { code: 'unreachable', words: 'the name service does not answer: check /etc/resolv.conf' },
   ETIMEDOUT: { code: 'unreachable', words: 'no answer from the host' },
-  EHOSTUNREACH: { code: 'unreachable', words: 'there is no route to the host' },
-  ENETUNREACH: { code: 'unreachable', words: 'there is no route to the network' },
+  EHOSTUNREACH: { code: 'unreachable', words: 'there is no route to the host: check network and firewall' },
+  ENETUNREACH: { code: 'unreachable', words: 'there is no route to the network: check network and firewall' },
   ECONNRESET: { code: 'unreachable', words: 'the other end reset the connection' },
   EPIPE: { code: 'unreachable', words: 'the other end closed the connection' },
   ERR_SSL_WRONG_VERSION_NUMBER: {

@@ -15,6 +15,7 @@ import { type Certificate, parseCertificate } from '../crypto/certificate.js'
 import { type Crl, MAX_CRL, parseCrl } from '../crypto/crl.js'
 import { parsePem } from '../crypto/pem.js'
 import { isSsmError, messageOf, SsmError, systemCode } from '../errors.js'
+import { systemWords } from '../os/disk-error.js'
 import type { PolicyFile } from './policy-files.js'
 import { MAX_POLICY_FILE, parseNamespaces, parseSigningPolicy } from './signing-policy.js'
 
@@ -79,7 +80,7 @@ async function listDirectory(path: string): Promise<string[]> {
   } catch (cause) {
     const code = systemCode(cause)
     const temporary = PASSING.has(code ?? '')
-    const sentence = `the CA directory ${path} cannot be read: ${code ?? messageOf(cause)}; set capath to a readable directory`
+    const sentence = `the CA directory ${path} cannot be read: ${systemWords(cause)}; set capath to a readable directory`
     throw new SsmError(temporary ? 'no-trust' : 'configuration', sentence, { cause })
   }
   if (names.length > MAX_FILES) {

@@ -4,11 +4,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { SsmError, systemCode } from '../errors.js'
 import type { Dn } from '../message.js'
+import { systemWords } from '../os/disk-error.js'
 import { parseDnList, type DnListOptions, type ParsedDnList } from './dn-list.js'
 import type { DnList } from './port.js'
 
 /** Largest list, bytes. */
 const MAX_FILE = 16 * 1024 * 1024
+const LINE_EACH = 'a line for each sender, like /C=UK/O=Site/CN=host'
 /** So long the last good list stays in force while the file cannot be read, ms. */
 const KEEP = 3_600_000
 
@@ -17,10 +19,7 @@ export async function loadDnList(file: string, options: DnListOptions = {}): Pro
   const parsed = parseDnList(await readList(file), options)
   if (parsed.list.size > 0 || parsed.none) return parsed
   const bad = parsed.warnings.length === 0 ? '' : ` (${parsed.warnings.length} lines in incorrect format)`
-  throw new SsmError(
-    'configuration',
-    `the DN list ${file} holds no DN${bad}: add a line for each sender, like /C=UK/O=Site/CN=host, or the line # none`,
-  )
+  throw new SsmError('configuration', `the DN list ${file} holds no DN${bad}: add ${LINE_EACH}, or the line # none`)
 }
 
 async function readList(file: string): Promise<string> {
@@ -33,8 +32,10 @@ async function readList(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     if (cause instanceof SsmError) throw cause
-    const code = systemCode(cause)
-    const why = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? 'unknown error'})`
+    const why =
+      systemCode(cause) === 'ENOENT'
+        ? `does not exist: is the name right? Else make it with ${LINE_EACH}`
+        : `cannot be read: ${systemWords(cause)}`
     throw new SsmError('configuration', `the DN list ${file} ${why}`, { cause })
   }
 }

@@ -5,7 +5,7 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { createServer, isIP } from 'node:net'
-import { messageOf, systemCode } from '../../errors.js'
+import { isSsmError, messageOf, systemCode } from '../../errors.js'
 import { filled, silentLogger } from '../../observe/create-log.js'
 import type { Logger } from '../../observe/log.js'
 import { systemClock } from '../../os/clock.js'
@@ -69,6 +69,8 @@ async function checkAddress(
     for await (const step of probeStomp(address, settings, rehearsal, deps, signal)) findings.push(passed(about, step))
   } catch (error) {
     const isPassed = (stage: string) => findings.some(({ text }) => text.startsWith(`${stage}: `))
+    // Ours, whatever the broker does: it names its remedy itself.
+    if (isSsmError(error, 'configuration', 'no-trust')) return [...findings, failed(about, error.message)]
     const stage = stages.find((each) => !isPassed(each)) ?? 'destination'
     return [...findings, failed(about, `${stage}: ${messageOf(error)}`, REMEDIES[stage])]
   }

@@ -1,7 +1,8 @@
 /** Files that the programs write: log and pidfile, the status socket, metrics. */
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { messageOf, systemCode } from '../../errors.js'
+import { systemCode } from '../../errors.js'
+import { systemWords } from '../../os/disk-error.js'
 import { livingHolder } from '../pidfile.js'
 import { LONGEST_SOCKET_PATH, socketPath } from '../status/verbs.js'
 import { failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
@@ -17,7 +18,7 @@ async function checkLog({ config: { logging } }: Subject): Promise<readonly Find
   const { logfile } = logging
   const why = await whyNotWritable(logfile)
   if (why === undefined) return [ok('log', `${logfile} can be written`)]
-  return [failed('log', `${logfile} cannot be written: ${why}`, `create ${dirname(logfile)}, writable for this user`)]
+  return [failed('log', `${logfile} cannot be written: ${why.words}`, why.remedy)]
 }
 
 async function checkPidfile(subject: Subject): Promise<readonly Finding[]> {
@@ -27,8 +28,8 @@ async function checkPidfile(subject: Subject): Promise<readonly Finding[]> {
   if (holder !== null) return [ok('pidfile', `${pidfile}: a receiver is running, pid ${holder}`)]
   const why = await whyNotWritable(pidfile)
   if (why === undefined) return [ok('pidfile', `${pidfile} can be written`)]
-  const remedy = `create ${dirname(pidfile)}, writable for this user (systemd: RuntimeDirectory=)`
-  return [warning('pidfile', `${pidfile} cannot be written: ${why}; the receiver runs without it`, remedy)]
+  const remedy = `${why.remedy} (systemd: RuntimeDirectory=)`
+  return [warning('pidfile', `${pidfile} cannot be written: ${why.words}; the receiver runs without it`, remedy)]
 }
 
 /** A path that is too long would be a line at INFO only. */
@@ -47,22 +48,34 @@ async function checkTextfile(subject: Subject): Promise<readonly Finding[]> {
   // It is replaced as a whole: the directory counts.
   const why = await whyNotWritable(`${textfile}.new`)
   if (why === undefined) return [ok('textfile', `${textfile} can be written`)]
-  const remedy = `make ${dirname(textfile)}, writable for the owner of the spool`
-  return [warning('textfile', `${textfile} cannot be written: ${why}; messages go on without it`, remedy)]
+  const remedy = `${why.remedy}: the owner of the spool`
+  return [warning('textfile', `${textfile} cannot be written: ${why.words}; messages go on without it`, remedy)]
 }
 
 /** undefined: it can be written, or made. Opens nothing. */
-async function whyNotWritable(file: string): Promise<string | undefined> {
+async function whyNotWritable(file: string): Promise<WhyNot | undefined> {
   try {
     await access(file, constants.W_OK)
     return undefined
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') return messageOf(error)
+    if (systemCode(error) !== 'ENOENT') return whyNot(error, `let this user write to ${file}`)
   }
+  const directory = dirname(file)
   try {
-    await access(dirname(file), constants.W_OK | constants.X_OK)
+    await access(directory, constants.W_OK | constants.X_OK)
     return undefined
   } catch (error) {
-    return systemCode(error) === 'ENOENT' ? `there is no directory ${dirname(file)}` : messageOf(error)
+    if (systemCode(error) !== 'ENOENT') return whyNot(error, `let this user write into ${directory}`)
+    return { words: `there is no directory ${directory}`, remedy: `create ${directory}, writable for this user` }
   }
+}
+
+interface WhyNot {
+  readonly words: string
+  readonly remedy: string
+}
+
+function whyNot(error: unknown, remedy: string): WhyNot {
+  const isAboutRights = systemCode(error) === 'EACCES'
+  return { words: isAboutRights ? 'permission denied' : systemWords(error), remedy }
 }

@@ -2,6 +2,7 @@
 import { loadReceiverConfig, loadSenderConfig } from '../../config/load.js'
 import { isSsmError, messageOf } from '../../errors.js'
 import { systemClock } from '../../os/clock.js'
+import { diskError } from '../../os/disk-error.js'
 import type { Program } from '../program.js'
 import { OutputClosed, createOutput } from '../ssmctl-process.js'
 import { AMS_CHECKS } from './ams.js'
@@ -104,6 +105,12 @@ function checkConfiguration({ file, warnings }: Subject): readonly Finding[] {
   return [all, ...warnings.map((text) => warning('configuration', text))]
 }
 
+function wordsOf(error: unknown): string {
+  const { path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {} // looked at before it is used
+  if (!isSsmError(error) && typeof path === 'string') return diskError(error, 'look at', path).message
+  return `${error instanceof TypeError ? 'fault of this program: ' : ''}${messageOf(error)}`
+}
+
 async function inTime(check: Check, subject: Subject): Promise<readonly Finding[]> {
   const { about, limit = LIMIT } = check
   const stop = new AbortController()
@@ -121,8 +128,7 @@ async function inTime(check: Check, subject: Subject): Promise<readonly Finding[
     late.catch(() => undefined)
     return await Promise.race([running, late])
   } catch (error) {
-    const unforeseen = isSsmError(error) || !(error instanceof TypeError) ? '' : 'fault of this program: '
-    return [failed(about, `${unforeseen}${messageOf(error)}`)]
+    return [failed(about, wordsOf(error))]
   } finally {
     done.abort()
   }

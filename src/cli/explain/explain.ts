@@ -102,8 +102,8 @@ const VALUE = /\b(?:FILE|LINE|PATH|N)\b|…/gu
 
 function sentences(message: string): readonly Match[] {
   return [...explanations('sentence'), ...explanations('words')].flatMap((explanation) => {
-    // Two colons are in many lines; a file and the number of a line are not.
-    if (explanation.name.startsWith('FILE:N:') && !/^\S+:\d+: /u.test(message)) return []
+    // Two colons are in many lines; a file and the number of a line are not. A host and its port look alike.
+    if (explanation.name.startsWith('FILE:N:') && !/^(?:\S*\/\S*|\S+\.(?:cfg|conf|ini)):\d+: /u.test(message)) return []
     const parts = explanation.name.split(VALUE)
     // Some are beginnings.
     return hasParts(message, parts) || hasParts(message, [...parts, ''])

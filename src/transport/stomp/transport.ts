@@ -80,7 +80,8 @@ async function openAddress(
   const material = SCHEMES[scheme].tls ? await tlsMaterial(settings) : null
   // ActiveMQ's plain port does not answer a TLS handshake (5.17, seen): it waits for the rest of a frame.
   const proxy = proxyOf(address, settings)
-  const doubt = material === null || proxy !== null ? viaText(proxy) : ': is this the broker’s TLS port?'
+  const port = material === null ? '' : ', and is this the broker’s TLS port'
+  const doubt = proxy === null ? `: does a firewall let us through${port}?` : viaText(proxy)
   const late = () => new SsmError('unreachable', `${where}: not connected within ${CONNECT_MS / 1000} s${doubt}`)
   const stream = await within({ ms: CONNECT_MS, clock: deps.clock, signal, late }, (stop) =>
     dial({ address, scheme, material, maxBody, proxy }, deps, stop),

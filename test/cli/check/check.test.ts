@@ -7,7 +7,9 @@ import { describe, test, type TestContext } from 'node:test'
 import type { Finding } from '../../../src/cli/check/finding.js'
 import { startFakeBroker } from '../../kit/fake-broker.js'
 import { scratch } from '../../kit/scratch.js'
-import { createSite, startProgram, type Sections, type Site } from '../../kit/site.js'
+import { need } from '../../kit/need.js'
+import { createSite, startChild, startProgram, type Sections, type Site } from '../../kit/site.js'
+import { root } from '../../kit/source.js'
 import { treeOf } from '../../kit/tree.js'
 
 const options = { timeout: 300_000 }
@@ -170,6 +172,30 @@ describe('--check', options, () => {
       })
     })
   }
+
+  test('what is ours is not put down to the broker, and is said with its remedy', async (t) => {
+    const site = createSite(scratch(t), 1)
+    await using peer = await broker(site)
+    site.configure({ both: { broker: { port: peer.port, use_ssl: true, ca: 'capath' }, certificates: { capath: '/nowhere' } } }) // prettier-ignore
+    const { findings } = await check(site, 'sender')
+    const found = findings.filter(({ about }) => about === `broker 127.0.0.1:${peer.port}`)
+    assert.deepEqual(found.map(({ level, text, remedy }) => [level, text, remedy]), [['failed', 'the CA directory /nowhere cannot be read: it does not exist (ENOENT); set capath to a readable directory', undefined]]) // prettier-ignore
+  })
+
+  test('without the right to look: which path, and what to do, in words', { skip: need('root') }, async (t) => {
+    const site = createSite(scratch(t), 1)
+    site.configure({ receiver: { broker: { listen: '127.0.0.1:1', host: undefined, port: undefined } } })
+    for (const path of [site.dir, join(site.dir, 'receiver.cfg'), site.pki.host.keyFile]) chmodSync(path, 0o755)
+    for (const path of [site.spool, join(site.dir, 'closed')]) mkdirSync(path, { recursive: true, mode: 0o700 })
+    chmodSync(site.spool, 0o700)
+    const logfile = join(site.dir, 'ssmreceive.log')
+    writeFileSync(logfile, '', { mode: 0o600 })
+    const script = join(root, 'dist/src/bin/ssmctl.js')
+    const { stdout } = await startChild(process.execPath, [script, 'check', '-c', site.receiverCfg, '-d', site.dns], { uid: 3_210_987 }).ended // prettier-ignore
+    assert.doesNotMatch(stdout, /, (?:lstat|access|open) '/u, 'words of Node')
+    assert.match(stdout, /cannot look at .*incoming: permission denied: give this user .* \(EACCES\)\n/u)
+    assert.match(Buffer.from(stdout, 'latin1').toString(), /ssmreceive\.log cannot be written: permission denied\n +→ let this user write to .*ssmreceive\.log\n/u) // prettier-ignore
+  })
 
   test('a broker of an unknown CA: which check failed, and the setting that would accept it', async (t) => {
     const site = createSite(scratch(t), 1)
