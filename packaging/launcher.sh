@@ -3,16 +3,17 @@
 program=@PROGRAM@
 lib=/usr/lib/apelssm
 
-# Not for ssmsend, which most of the time starts to find nothing: with a flag for V8, Node's own modules do not fit what Node
-# keeps of them compiled, and each start takes 12 ms more. Signing on two processors goes best with Node's own 4 threads.
+# What stays has half of Node's room for young objects: 17 MB less, and no more of the processor. Not a sender that mostly
+# finds nothing: with a flag for V8, Node's own modules do not fit what Node keeps of them compiled, 12 ms more at each start.
 young=
+case "$program $*" in
+ssmreceive* | *" --watch"*) young=--max-semi-space-size=8 ;;
+esac
+# Must be set before Node starts: how many files are synced at a time. A receiver stored 190 messages a second with 16 on a
+# busy disk, 70 with Node's own 4, and 300 with 32, for the same processor time. Signing goes best with Node's own.
 if [ "$program" = ssmreceive ]; then
-  # Must be set before Node starts: how many files are synced at a time. A receiver stored 190 messages a second with 16 on a
-  # busy disk, 70 with Node's own 4, and 300 with 32, for the same processor time.
   : "${UV_THREADPOOL_SIZE:=32}"
   export UV_THREADPOOL_SIZE
-  # Half of Node's room for young objects: a receiver takes 17 MB less, and no more of the processor.
-  young=--max-semi-space-size=8
 fi
 
 # Of the package apelssm-node.

@@ -13,11 +13,18 @@ interface Started {
   readonly stderr: string
 }
 
+interface LaunchOptions {
+  readonly own?: string
+  readonly program?: string
+  readonly threads?: string
+  readonly args?: readonly string[]
+}
+
 /** Runs the launcher with these programs on the path: name → what its `-v` says; `own`: what that of the package says. */
 function launch(
   folder: string,
   nodes: Readonly<Record<string, string>>,
-  { own, program = 'ssmsend', threads }: { own?: string; program?: string; threads?: string } = {},
+  { own, program = 'ssmsend', threads, args = ['-c', 'a file'] }: LaunchOptions = {},
 ): Started {
   const [bin, lib] = [join(folder, 'bin'), join(folder, 'lib')]
   for (const path of [bin, lib]) mkdirSync(path, { recursive: true })
@@ -35,7 +42,7 @@ if [ "$1" = -v ]; then echo ${version}; else echo "${name} \${UV_THREADPOOL_SIZE
   write(launcher, text.replace('lib=/usr/lib/apelssm', `lib=${lib}`))
   // Where `sh` is must not bring a real Node with it: the shell by its full name, nothing else on the path.
   const env = { PATH: bin, ...(threads === undefined ? {} : { UV_THREADPOOL_SIZE: threads }) }
-  return spawnSync('/bin/sh', [launcher, '-c', 'a file'], { encoding: 'utf8', env, timeout: 30_000 })
+  return spawnSync('/bin/sh', [launcher, ...args], { encoding: 'utf8', env, timeout: 30_000 })
 }
 
 /** What `engines` of package.json says, as numbers. */
@@ -73,9 +80,9 @@ test('one with a number in its name helps where the plain one is too old, and th
   assert.match(launch(scratch(t), nodes, { own: 'v22.23.3' }).stdout, /^own /)
 })
 
-test('only the receiver has more threads and less room for young objects, and threads can be chosen', (t) => {
+test('who stays has less room for young objects, the receiver more threads, and threads can be chosen', (t) => {
   const nodes = { node: 'v20.19.0' }
-  const launched = (program: string, rest: { own?: string; threads?: string } = {}): string =>
+  const launched = (program: string, rest: LaunchOptions = {}): string =>
     launch(scratch(t), nodes, { program, ...rest }).stdout
   const file = String.raw`\S+\/lib\/bin\/ssm\w+\.js -c a file\n$`
   for (const own of [undefined, 'v24.1.0'] as const) {
@@ -85,6 +92,8 @@ test('only the receiver has more threads and less room for young objects, and th
     assert.match(launched('ssmsend', rest), new RegExp(`^${name} unset ${file}`))
     assert.match(launched('ssmctl', rest), new RegExp(`^${name} unset ${file}`))
   }
+  const watching = launched('ssmsend', { args: ['-c', 'a file', '--watch'] })
+  assert.match(watching, /^node unset --max-semi-space-size=8 \S+\/lib\/bin\/ssmsend\.js -c a file --watch\n$/)
   assert.match(launched('ssmreceive', { threads: '8' }), /^node 8 --max/)
   assert.match(launched('ssmsend', { threads: '8' }), /^node 8 \S+\/lib/)
 })
