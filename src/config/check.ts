@@ -58,7 +58,12 @@ function checkHosts({ program, values, problem }: Context): void {
     problem('broker', 'host', `missing. Name the broker, or set url${program === 'receiver' ? ' or listen' : ''}.`)
   } else if (!values.isGiven('broker', 'port')) {
     const bare = hosts.filter(({ port }) => port === undefined).map(({ host }) => host)
-    if (bare.length > 0) problem('broker', 'port', `missing, and ${bare.map(quoted).join(', ')} names no port itself.`)
+    if (bare.length > 0)
+      problem(
+        'broker',
+        'port',
+        `missing, and ${bare.map(quoted).join(', ')} names no port itself: often it is 61614 with TLS, 61613 without.`,
+      )
   }
   if (hosts.some(({ port }) => port === 0)) problem('broker', 'host', 'a port is at least 1.')
 }

@@ -67,7 +67,7 @@ export function loadKeyPair(certificateFile: string, keyFile: string, options: K
 export function loadRecipient(file: string, options: KeyOptions): Certificate {
   const [certificate] = loadCertificates(file)
   if (certificate === undefined) throw wrong(`${file} holds no certificate`)
-  assertInDate(certificate, file, options.now)
+  assertInDate(certificate, file, options.now, 'ask the receiver’s operator for the renewed one')
   const refused = refusedKey(publicKeyOf(certificate, file), { allowWeak: options.allowWeak ?? false })
   if (refused !== undefined) throw wrong(`the certificate ${file} has a key that ${refused}`)
   return certificate
@@ -78,7 +78,10 @@ export function loadCertificates(file: string): Certificate[] {
   const { bytes: text } = readSmall(file, 'certificate')
   const blocks = parseBlocks(text, file).filter(({ label }) => CERTIFICATE_LABELS.has(label))
   if (blocks.length === 0) {
-    const hint = text[0] === 0x30 ? `; it seems to be DER: openssl x509 -inform DER -in ${file} -out NEW.pem` : ''
+    const hint =
+      text[0] === 0x30
+        ? `: it seems to be DER: openssl x509 -inform DER -in ${file} -out NEW.pem`
+        : ': is it the right file?'
     throw wrong(`${file} holds no PEM certificate (BEGIN CERTIFICATE)${hint}`)
   }
   if (blocks.length > MAX_CHAIN) throw wrong(`${file} holds more than ${MAX_CHAIN} certificates`)
@@ -106,7 +109,7 @@ function readKey(text: Buffer, file: string): { key: KeyObject; pem: string } {
           `umask 077; openssl pkey -in ${file} -out NEW.key`,
       )
     }
-    throw wrong(`${file} holds no PEM private key (BEGIN PRIVATE KEY)`)
+    throw wrong(`${file} holds no PEM private key (BEGIN PRIVATE KEY): is it the right file?`)
   }
   const pem = toPem(block.label, block.der)
   try {
@@ -142,16 +145,21 @@ function publicKeyOf(certificate: Certificate, file: string): KeyObject {
   }
 }
 
-function assertInDate({ notBefore, notAfter }: Certificate, file: string, now: number): void {
+function assertInDate(
+  { notBefore, notAfter }: Certificate,
+  file: string,
+  now: number,
+  remedy = 'ask its CA for a new one',
+): void {
   const date = (at: number): string => new Date(at).toISOString().replace('.000Z', 'Z')
   if (now < notBefore) {
     throw wrong(
       `the certificate ${file} is valid only from ${date(notBefore)}: is the clock right? (it is ${date(now)})`,
     )
   }
-  if (now > notAfter) throw wrong(`the certificate ${file} expired on ${date(notAfter)}: ask its CA for a new one`)
+  if (now > notAfter) throw wrong(`the certificate ${file} expired on ${date(notAfter)}: ${remedy}`)
   if (now + MIN_LEFT > notAfter) {
-    throw wrong(`the certificate ${file} expires within 24 hours (${date(notAfter)}): ask its CA for a new one`)
+    throw wrong(`the certificate ${file} expires within 24 hours (${date(notAfter)}): ${remedy}`)
   }
 }
 

@@ -111,15 +111,27 @@ async function checkBacklog({ role, config: { messaging } }: Subject): Promise<r
   const { path } = messaging
   const places = role === 'sender' ? [''] : ['/incoming', '/reject', '/.ssm/held']
   const counts: string[] = []
+  let stored = 0
   for (const place of places) {
     const count = await countIn(`${path}${place}`)
     if (count === undefined) continue
+    if (place !== '/.ssm/held') stored += count
     const locks = await locksIn(`${path}${place}`)
     counts.push(`${place === '' ? '' : `${place.slice(1)} `}${count}${locks > 0 ? ` (${locks} locked)` : ''}`)
   }
   const setAside = role === 'sender' ? await countIn(`${path}/.ssm/failed`) : 0
   const aside = setAside === undefined || setAside === 0 ? [] : [asideText(path, setAside)]
-  return counts.length === 0 ? aside : [ok('backlog', `messages waiting: ${counts.join(', ')}`), ...aside]
+  if (counts.length === 0) return aside
+  return [ok('backlog', `messages waiting: ${counts.join(', ')}`), ...fullness(messaging, stored), ...aside]
+}
+
+/** A receiver takes nothing then. */
+function fullness(messaging: Subject['config']['messaging'], stored: number): readonly Finding[] {
+  const most = 'maxSpoolMessages' in messaging ? messaging.maxSpoolMessages : 0
+  if (most === 0 || stored < most) return []
+  const text = `nothing is taken: ${stored} messages are in incoming and reject, max_spool_messages is ${most}`
+  const remedy = `does their consumer run? Why is so much rejected: ssmctl spool count ${messaging.path}/reject --by reason`
+  return [failed('backlog', text, remedy)]
 }
 
 function asideText(path: string, count: number): Finding {

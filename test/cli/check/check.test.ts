@@ -134,6 +134,7 @@ describe('--check', options, () => {
     ['.ssm for everybody', 'sender', 'rights', ({ outgoing }) => { mkdirSync(join(outgoing, '.ssm')); chmodSync(join(outgoing, '.ssm'), 0o702); return undefined }, /\.ssm can be written by everybody/],
     ['a parent for everybody', 'receiver', 'rights', ({ dir }) => { chmodSync(dir, 0o707); return undefined }, /can be written by everybody/],
     ['an outgoing spool for everybody', 'sender', 'rights', ({ outgoing }) => { chmodSync(outgoing, 0o777); return undefined }, /outgoing can be written by everybody/],
+    ['a spool that is full', 'receiver', 'backlog', ({ spool }) => { for (const name of ['incoming', 'reject']) mkdirSync(join(spool, name, '69a42b40', '69a42b40000001'), { recursive: true }); return { receiver: { messaging: { max_spool_messages: 2 } } } }, /nothing is taken: 2 messages.*--by reason/],
     ['no directory for the log', 'sender', 'log', () => ({ sender: { logging: { logfile: '/nowhere/x.log' } } }), /there is no directory/],
     ['an unknown host', 'sender', 'broker nowhere.invalid:5', () => ({ both: { broker: { host: 'nowhere.invalid:5' } } }), /name: nowhere\.invalid/],
     ['nobody listens', 'sender', 'broker 127.0.0.1:1', () => ({ both: { broker: { host: '127.0.0.1:1' } } }), /tcp: .*nothing listens/],
