@@ -193,8 +193,8 @@ interface Reading {
 /** Collects what a million lines say, with as little work a line as possible. */
 function createReading(staged: ReadonlySet<string>, remember: (intent: Intent) => void): Reading {
   const intents = new Map<string, Intent>()
-  const directories = new Map<string, Intent>()
-  const newest: Readonly<Record<KeyClass, Intent[]>> = { s: [], g: [], h: [] }
+  const directories = new Map<string, Pick<Intent, 'queue' | 'directory' | 'time'>>()
+  const newest: Readonly<Record<KeyClass, string[]>> = { s: [], g: [], h: [] }
   let lines = 0
   let damaged = 0
   let last: Intent | undefined
@@ -209,19 +209,20 @@ function createReading(staged: ReadonlySet<string>, remember: (intent: Intent) =
     const { queue, directory, time } = intent
     lines += 1
     remember(intent)
-    keepNewest(newest[intent.key.kind], intent)
+    keepNewest(newest[intent.key.kind], line)
     if (time > latest) latest = time
     if (last !== undefined && (last.queue !== queue || last.directory !== directory)) note(last)
     last = intent
     if (staged.size > 0 && staged.has(`${queue} ${intent.staged}`)) intents.set(`${queue} ${intent.staged}`, intent)
   }
-  const note = (intent: Intent): void => {
-    directories.set(`${intent.queue} ${intent.directory}`, intent)
+  // Not the intent: its longer fields are pieces of a megabyte of journal, and each folder would keep one in memory.
+  const note = ({ queue, directory, time }: Intent): void => {
+    directories.set(`${queue} ${directory}`, { queue, directory, time })
   }
   return {
     visit,
     lines: () => lines,
-    newest: () => Object.values(newest).flatMap((each) => each.slice(-RING)),
+    newest: () => Object.values(newest).flatMap((each) => each.slice(-RING).flatMap((line) => parseRecord(line) ?? [])),
     result() {
       if (last !== undefined) note(last)
       const late = [...directories.values()].filter(({ time }) => time >= latest - LATE)
@@ -230,8 +231,8 @@ function createReading(staged: ReadonlySet<string>, remember: (intent: Intent) =
   }
 }
 
-/** Cuts off the old half only now and then. */
-function keepNewest(list: Intent[], intent: Intent): void {
-  list.push(intent)
-  if (list.length >= 4 * RING) list.splice(0, list.length - RING)
+/** Cuts off the old half only now and then. Lines, and not what they say: they are read again at a tenth of the memory. */
+function keepNewest(list: string[], line: string): void {
+  list.push(line)
+  if (list.length >= 2 * RING) list.splice(0, list.length - RING)
 }
