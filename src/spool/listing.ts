@@ -2,8 +2,9 @@
  * Listing directories that others change meanwhile: what has vanished is empty, what is a link is not entered.
  */
 import { dirname } from 'node:path'
+import { SsmError } from '../errors.js'
 import type { Disk, DirectoryEntry, DiskPath, Stats } from '../os/disk.js'
-import { diskError, isSystem } from '../os/disk-error.js'
+import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { nextTurn } from '../os/turn.js'
 import { isElementName, isIntermediateName } from './names.js'
 
@@ -80,19 +81,29 @@ export function makeDirectories(disk: Disk, path: string): readonly string[] {
     makeMissing(disk, path, changed)
     return changed
   } catch (error) {
-    throw diskError(error, 'create the directory', path)
+    if (!isSystem(error, 'ENOENT')) throw diskError(error, 'create the directory', path)
+    const why = 'a part of its path is a link that leads nowhere, or takes no directories'
+    throw new SsmError('disk', `cannot create the directory ${pathText(path)}: ${why}`, { cause: error })
   }
 }
 
 function makeMissing(disk: Disk, path: string, changed: string[]): void {
-  const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0))
+  try {
+    makeOne(disk, path, changed)
+  } catch (error) {
+    const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0))
+    if (!isSystem(error, 'ENOENT') || parent === '') throw error
+    makeMissing(disk, parent, changed)
+    // Once, and not from the beginning: behind a link that leads nowhere it stays missing.
+    makeOne(disk, path, changed)
+  }
+}
+
+function makeOne(disk: Disk, path: string, changed: string[]): void {
   try {
     disk.mkdir(path)
     changed.push(dirname(path))
   } catch (error) {
-    if (isSystem(error, 'EEXIST')) return
-    if (!isSystem(error, 'ENOENT') || parent === '') throw error
-    makeMissing(disk, parent, changed)
-    makeMissing(disk, path, changed)
+    if (!isSystem(error, 'EEXIST')) throw error
   }
 }

@@ -89,6 +89,8 @@ test('refusals: what is not there, empty messages, spools of another kind, ids t
   const element = (await text(['spool', 'list', dir])).split('\t')[0]!
   const link = join(dir, element.slice(0, 8), 'ffffffffffffff')
   symlinkSync(secret, link)
+  const dangling = join(scratch(t), 'dangling')
+  symlinkSync('/nowhere/at/all', dangling)
   const cases: [readonly string[], number, RegExp][] = [
     [['spool', 'list', join(dir, 'nothing')], 64, /is not a directory/u],
     [['spool', 'count', secret], 64, /is not a directory/u],
@@ -99,6 +101,7 @@ test('refusals: what is not there, empty messages, spools of another kind, ids t
     [['spool', 'add', dir, join(dir, 'nothing')], 78, /There is no file/u],
     [['spool', 'add', '--type', 'directory', dir, secret], 64, /another kind/u],
     [['spool', 'add', '--type', 'x', dir, secret], 64, /dirq or directory/u],
+    [['spool', 'add', join(dangling, 'q'), secret], 75, /cannot create the directory .*a link that leads nowhere/u],
   ]
   for (const [args, exit, words] of cases) {
     const run = await ssmctl(args)
