@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { startActivemq } from '../kit/activemq.js'
 import { startRabbitmq } from '../kit/rabbitmq.js'
 import { fillOutgoing } from '../kit/records.js'
-import { createSite, eventually, freePort, type Sections, type Site } from '../kit/site.js'
+import { createSite, eventually, freePort, type Running, type Sections, type Site } from '../kit/site.js'
 import { hasPythonSsm } from '../kit/python-ssm.js'
 import { throughAms } from './ams.js'
 import type { Figure } from './figures.js'
@@ -26,14 +26,23 @@ function encrypting(site: Site, encrypted: boolean): { readonly sender: Sections
   return { sender: encrypted ? { certificates: { server_cert: site.pki.other.certificateFile } } : {} }
 }
 
+/** As the launchers of the packages start them (packaging/launcher.sh), whatever the environment of the benchmark. */
+const AS_INSTALLED = {
+  ssmsend: { env: { UV_THREADPOOL_SIZE: undefined } },
+  ssmreceive: { env: { UV_THREADPOOL_SIZE: '32', NODE_OPTIONS: '--max-semi-space-size=8' } },
+} as const
+
+const start = (site: Site, program: keyof typeof AS_INSTALLED): Running =>
+  site.startWith(program, AS_INSTALLED[program])
+
 /** All waiting messages by one ssmsend. */
 export async function timeSend(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
   fillOutgoing(site.outgoing, count, ['ascii'])
-  const start = performance.now()
-  const running = site.startSender()
+  const since = performance.now()
+  const running = start(site, 'ssmsend')
   const read = meter(running)
   const ended = await running.ended
-  const ms = performance.now() - start
+  const ms = performance.now() - since
   if (ended.code !== 0) throw new Error(`ssmsend: exit ${ended.code}: ${ended.stdout}${ended.stderr}`)
   const { cpu, rss } = read()
   return { what: `send to ${where}, ${nameOf(encrypted)}`, rate: (count / ms) * 1000, cpu: cpu / count, rss }
@@ -41,12 +50,12 @@ export async function timeSend(site: Site, { count, encrypted }: Job, where: str
 
 /** What waits at the broker by one ssmreceive. */
 export async function timeReceive(site: Site, { count, encrypted }: Job, where: string): Promise<Figure> {
-  const start = performance.now()
-  const running = site.startReceiver()
+  const since = performance.now()
+  const running = start(site, 'ssmreceive')
   const read = meter(running)
   // Seldom: listing thousands of names takes from what is measured.
   await eventually('all received', () => site.countIncoming() >= count, 60 + count / 100, 200 + count / 100)
-  const ms = performance.now() - start
+  const ms = performance.now() - since
   const { cpu, rss } = read()
   await running.stop()
   return { what: `receive from ${where}, ${nameOf(encrypted)}`, rate: (count / ms) * 1000, cpu: cpu / count, rss }
@@ -56,8 +65,8 @@ interface BenchBroker extends AsyncDisposable {
   readonly port: number
 }
 
-async function throughBroker(name: string, job: Job, start: () => Promise<BenchBroker>): Promise<Figure[]> {
-  await using broker = await start()
+async function throughBroker(name: string, job: Job, startBroker: () => Promise<BenchBroker>): Promise<Figure[]> {
+  await using broker = await startBroker()
   const site = createSite(job.dir, broker.port)
   site.configure(encrypting(site, job.encrypted))
   const raw = job.encrypted ? [] : [await rawBroker(name, broker.port, job.count)]
@@ -74,7 +83,7 @@ async function throughListener(job: Job): Promise<Figure[]> {
   const site = createSite(job.dir, port)
   const listen = { broker: { host: undefined, port: undefined, listen: `127.0.0.1:${port}` } }
   site.configure({ ...encrypting(site, job.encrypted), receiver: listen })
-  const receiver = site.startReceiver()
+  const receiver = start(site, 'ssmreceive')
   const read = meter(receiver)
   await eventually('it listens', () => site.log('ssmreceive').includes('Listening on'))
   const figure = await timeSend(site, job, 'the listener')
