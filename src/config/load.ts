@@ -22,7 +22,7 @@ import { isAmsFile, isStompUrl, protocolOf, receiverAmsOf, senderAmsOf } from '.
 import { readSecret } from './secret.js'
 import { optional } from './optional.js'
 import { type Finding, type Findings, sentence } from './finding.js'
-import { INI_LIMITS, parseIni } from './ini.js'
+import { INI_LIMITS, parseIni, type IniDocument } from './ini.js'
 import { createIniValues } from './interpolate.js'
 import type { Program } from './option.js'
 import { type Effective, type Values, findUnknown, readValues } from './values.js'
@@ -144,6 +144,7 @@ function read(file: string, program: Program, cwd: string): Reading {
   const ini = createIniValues(document, findings)
   const values = readValues(program, ini, findings, cwd)
   findUnknown(document, ini, findings)
+  findOtherRole(program, document, findings)
   const secret = values.all.find(({ option, line }) => option.secret === true && line !== undefined)
   if (worldReadable && secret !== undefined) {
     const text = `everybody on this machine can read this secret: chmod o-r ${file}`
@@ -153,6 +154,16 @@ function read(file: string, program: Program, cwd: string): Reading {
   readSecret(values, findings, file, 'messaging', 'token_file')
   const inFile = readSecret(values, findings, file, 'broker', 'password_file')
   return { values, findings, password: inFile ?? values.find('text', 'broker', 'password') }
+}
+
+/** The file of the other program is mostly complete enough to work with, on the wrong directory. */
+function findOtherRole(program: Program, { sections }: IniDocument, { warnings }: Findings): void {
+  const other = program === 'sender' ? 'receiver' : 'sender'
+  const section = sections.get(other)
+  if (section === undefined || sections.has(program)) return
+  const [ours, theirs] = program === 'sender' ? ['ssmsend', 'ssmreceive'] : ['ssmreceive', 'ssmsend']
+  const text = `this looks like the file of ${theirs}: that of ${ours} has a section [${program}].`
+  warnings.push({ line: section.line, section: other, text })
 }
 
 function placeOf({ option, line }: Effective) {
