@@ -250,7 +250,7 @@ describe('checks of AMS', () => {
     await wrongName.ams.stop()
     assert.match(
       (await check(wrongName.site, 'receiverCfg')).stdout,
-      /✗ AMS .*nothing listens on this port\n +→ check \[broker\] host/u,
+      /✗ AMS .*nothing listens on this port: .*\n +→ check \[broker\] host/u,
     )
   })
 })
