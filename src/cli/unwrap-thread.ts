@@ -36,6 +36,8 @@ const AHEAD = 2
 /** So many at once, and the thread is worth its 6 MB and 35 ms. */
 const WORTH_IT = 2
 const PATIENCE = 10_000
+/** A thread that cannot be ended holds up the end of the program no longer, ms. */
+const LAST_WAIT = 2000
 const PAUSE = 60_000
 
 /** MB of V8's heap: the thread has next to nothing there, and takes 16 MB without limits. */
@@ -94,7 +96,15 @@ class Thread {
     this.#ended = true
     const worker = this.#worker
     this.#giveUp()
-    await worker?.terminate()
+    if (worker === undefined) return
+    const late = AbortSignal.timeout(LAST_WAIT)
+    await Promise.race([
+      worker.terminate(),
+      new Promise((resolve) => {
+        late.addEventListener('abort', resolve)
+      }),
+    ])
+    worker.unref()
   }
 
   #handOver(): void {
@@ -185,6 +195,7 @@ class Thread {
     if (this.#worker !== worker) return
     this.#say(why)
     this.#giveUp()
+    worker.unref()
     void worker.terminate()
   }
 
