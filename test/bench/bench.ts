@@ -17,7 +17,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Figure, markdownOf, middleOf, tableOf } from './figures.js'
 import type { Job } from './jobs.js'
-import { envelope, opensslSign, rawStore } from './limits.js'
+import { envelopeApart, opensslSign, rawStore } from './limits.js'
 
 /**
  * Removed at the very end: an ext4 without a journal looks through all inodes that were deleted in the last minutes each time it
@@ -57,7 +57,7 @@ async function many({ count, rounds: times, broker }: Options): Promise<Figure[]
   // Loaded when the environment says whether there is a Python program.
   const { JOBS } = await import('./jobs.js')
   const figures = await rounds(times, 'limits', async (dir) => [
-    ...(await envelope(dir, count)),
+    ...envelopeApart(dir, count),
     await rawStore(dir, Math.min(count, 1000)),
   ])
   for (const name of broker.split(',')) {

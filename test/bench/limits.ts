@@ -104,7 +104,20 @@ export async function rawBroker(name: string, port: number, count: number): Prom
   return { what: `raw ${name}: persistent SEND, receipt, 64 in flight`, rate }
 }
 
-/** `seal` and `open` alone, in this process. */
+/** `seal` and `open` alone, in a process of their own with the thread pool that `ssmsend` has: the one of the benchmark is a receiver's. */
+export function envelopeApart(dir: string, count: number): Figure[] {
+  const program = `import { envelope } from ${JSON.stringify(import.meta.url)}
+    process.stdout.write(JSON.stringify(await envelope(${JSON.stringify(dir)}, ${count})))`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    env: { ...process.env, UV_THREADPOOL_SIZE: undefined },
+  })
+  if (status !== 0) throw new Error(`seal and open: ${stderr}`)
+  // Written by ourselves, a line above.
+  return JSON.parse(stdout) as Figure[]
+}
+
+/** The same in this process. */
 export async function envelope(dir: string, count: number): Promise<Figure[]> {
   mkdirSync(join(dir, 'pki'))
   const pki = createTestPki(join(dir, 'pki'))
