@@ -12,6 +12,7 @@ import { asBuffer } from '../crypto/der.js'
 import { unwrapHere, type Unwrap, type WrappedKey } from '../crypto/key-transport.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../observe/log.js'
+import { systemClock } from '../os/clock.js'
 import { UNWRAP_PROTOCOL, type UnwrapAnswer, type UnwrapBatch } from './unwrap-server.js'
 
 export interface UnwrapThread extends AsyncDisposable {
@@ -123,7 +124,7 @@ class Thread {
 
   /** Undefined when there is none for now. */
   #start(): Worker | undefined {
-    if (this.#ended || this.#waiting.length < WORTH_IT || performance.now() < this.#notBefore) return undefined
+    if (this.#ended || this.#waiting.length < WORTH_IT || systemClock.monotonic() < this.#notBefore) return undefined
     try {
       const worker = new Worker(this.#program, { resourceLimits: ROOM, env: {}, execArgv: [] })
       worker.on('message', (answer: unknown) => {
@@ -200,7 +201,7 @@ class Thread {
   }
 
   #say(why: string): void {
-    this.#notBefore = performance.now() + this.#pause
+    this.#notBefore = systemClock.monotonic() + this.#pause
     this.#log.warning('Private keys are used in the main thread for a while, their own thread is gone: %s', why)
   }
 

@@ -3,13 +3,12 @@
  */
 import { SsmError } from '../errors.js'
 import { eachPiece, PIECE } from './breath.js'
+import { CR, LF } from './text.js'
 
 /** Octets of one line of 64 columns. */
 const LINE_OCTETS = 48
 const LINE_COLUMNS = 64
 
-const LF = 0x0a
-const CR = 0x0d
 const DASH = 0x2d
 const EQUALS = 0x3d
 const UNDERSCORE = 0x5f

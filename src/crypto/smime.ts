@@ -116,12 +116,16 @@ const IDENTITY_ENCODINGS: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary
 
 /** How a transfer encoding is undone. `binary` means the octets as they are; text without an encoding ends lines by LF. */
 const DECODERS: ReadonlyMap<string, (body: Buffer, what: string, inPlace: boolean) => Promise<Buffer>> = new Map([
-  ['7bit', (body: Buffer, _what: string, inPlace: boolean) => fromCrlfInPieces(body, inPlace)],
-  ['8bit', (body: Buffer, _what: string, inPlace: boolean) => fromCrlfInPieces(body, inPlace)],
+  ['7bit', asLines],
+  ['8bit', asLines],
   ['binary', (body: Buffer) => Promise.resolve(body)],
   ['quoted-printable', decodeQuotedPrintableInPieces],
   ['base64', decodeBase64InPieces],
 ])
+
+function asLines(body: Buffer, _what: string, inPlace: boolean): Promise<Buffer> {
+  return fromCrlfInPieces(body, inPlace)
+}
 
 /**
  * The content of a signed entity, its transfer encoding undone exactly as its header says; nothing is stripped.
