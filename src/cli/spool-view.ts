@@ -7,11 +7,11 @@ import type { Disk, DiskPath } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
 import { readRegularFile } from '../os/safe-open.js'
 import { detectSpool, type SpoolKind } from '../spool/detect.js'
-import { listIntermediate, visitDirectory } from '../spool/listing.js'
+import { listElements, listIntermediate, visitDirectory } from '../spool/listing.js'
 import { lockOfFile } from '../spool/message-directory.js'
 import { idOfName, nameOfId } from '../spool/message-id.js'
 import { OWN_DIRECTORY } from '../spool/own-directory.js'
-import { PackedNames, isElementName, parseElementPath, momentOfName } from '../spool/names.js'
+import { parseElementPath, momentOfName } from '../spool/names.js'
 
 export interface ElementView {
   readonly id: string
@@ -98,15 +98,7 @@ async function kindOf(disk: Disk, path: string): Promise<SpoolKind> {
 }
 
 function viewQueue(disk: Disk, path: string, kind: SpoolKind): SpoolView {
-  async function namesIn(directory: string): Promise<PackedNames> {
-    const names = new PackedNames()
-    await visitDirectory(disk, `${path}/${directory}`, (entry) => {
-      const name = entry.name.toString('latin1')
-      if (isElementName(name)) names.push(name)
-    })
-    names.sort()
-    return names
-  }
+  const namesIn = (directory: string) => listElements(disk, `${path}/${directory}`)
   const element = (id: string) => viewElement(disk, path, id)
   return {
     kind,

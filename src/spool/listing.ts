@@ -6,7 +6,7 @@ import { SsmError } from '../errors.js'
 import type { Disk, DirectoryEntry, DiskPath, Stats } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import { nextTurn } from '../os/turn.js'
-import { isElementName, isIntermediateName } from './names.js'
+import { PackedNames, isElementName, isIntermediateName } from './names.js'
 
 /** Names read between two turns of the event loop: about 2 ms. */
 const BATCH = 2048
@@ -58,6 +58,17 @@ export async function listIntermediate(disk: Disk, top: string): Promise<string[
     if (isIntermediateName(text)) names.push(text)
   })
   return names.sort().filter((name) => isRealDirectory(disk, `${top}/${name}`))
+}
+
+/** The names of elements in one intermediate directory, locked ones too, sorted. Throws SsmError `disk`. */
+export async function listElements(disk: Disk, directory: string): Promise<PackedNames> {
+  const names = new PackedNames()
+  await visitDirectory(disk, directory, ({ name }) => {
+    const text = name.length === 14 ? name.toString('latin1') : ''
+    if (isElementName(text)) names.push(text)
+  })
+  names.sort()
+  return names
 }
 
 /** Elements of a queue with or without schema, locked ones too. Throws SsmError `disk`. */

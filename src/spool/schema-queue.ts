@@ -17,9 +17,9 @@ import { thisProcess } from '../os/process-identity.js'
 import { createInsertion } from './insertion.js'
 import { createCommits } from './schema-commit.js'
 import { createFoundation, type Foundation } from './foundation.js'
-import { countElements, isRealDirectory, listIntermediate, visitDirectory } from './listing.js'
+import { countElements, isRealDirectory, listElements, listIntermediate, visitDirectory } from './listing.js'
 import type { NameMaker } from './names.js'
-import { PackedNames, createNameMaker, isElementName } from './names.js'
+import { createNameMaker } from './names.js'
 import { upToSpool } from './own-directory.js'
 import type { PurgeLimits, PurgeReport, Spool } from './port.js'
 import type { Field, Fields, SchemaTypes } from './schema.js'
@@ -206,7 +206,7 @@ export function createSchemaQueue<S extends SchemaTypes>(options: SchemaQueueOpt
     },
     isStaged: (staged) => isStagedName(staged) && isRealDirectory(disk, `${top}/temporary/${staged}`),
     staged: () => listStaged(disk, top),
-    ids: () => listElements(disk, top),
+    ids: () => listAll(disk, top),
     count: () => countElements(disk, top),
     purge({ listed, ...limits } = {}) {
       const keep = (name: string): boolean => mine.has(name) || (listed?.has(name) ?? true)
@@ -224,14 +224,9 @@ async function listStaged(disk: Disk, top: string): Promise<readonly string[]> {
   return names.sort()
 }
 
-async function* listElements(disk: Disk, top: string): AsyncGenerator<MessageId> {
+async function* listAll(disk: Disk, top: string): AsyncGenerator<MessageId> {
   for (const directory of await listIntermediate(disk, top)) {
-    const names = new PackedNames()
-    await visitDirectory(disk, `${top}/${directory}`, ({ name }) => {
-      const text = name.toString('latin1')
-      if (isElementName(text)) names.push(text)
-    })
-    names.sort()
+    const names = await listElements(disk, `${top}/${directory}`)
     for (let index = 0; index < names.length; index += 1) yield `${directory}/${names.at(index)}`
   }
 }

@@ -16,8 +16,8 @@ import { createDirectorySync } from '../os/durable.js'
 import { kindOf, readRegularFile } from '../os/safe-open.js'
 import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
-import { countElements, isRealDirectory, listIntermediate, lookAt, visitDirectory } from './listing.js'
-import { PackedNames, createNameMaker, isElementName, parseElementPath, timeOfName } from './names.js'
+import { countElements, isRealDirectory, listElements, listIntermediate, lookAt } from './listing.js'
+import { PackedNames, createNameMaker, parseElementPath, timeOfName } from './names.js'
 import type { Claim, Spool } from './port.js'
 import type { Leave } from './settling.js'
 import { createSettling, isFreshlyEmpty, isMadeAt } from './settling.js'
@@ -173,16 +173,6 @@ function* unpack(packed: ReadonlyMap<string, PackedNames>): Generator<MessageId>
   for (const [directory, names] of packed) {
     for (let index = 0; index < names.length; index += 1) yield `${directory}/${names.at(index)}`
   }
-}
-
-async function listElements(disk: Disk, directory: string): Promise<PackedNames> {
-  const names = new PackedNames()
-  await visitDirectory(disk, directory, ({ name }) => {
-    const text = name.length === 14 ? name.toString('latin1') : ''
-    if (isElementName(text)) names.push(text)
-  })
-  names.sort()
-  return names
 }
 
 /** Reads through the lock's name: what bears the element's name may have been swapped since. */

@@ -5,8 +5,7 @@
 import { isSsmError } from '../../errors.js'
 import type { Disk } from '../../os/disk.js'
 import { readRegularFile } from '../../os/safe-open.js'
-import { listIntermediate, visitDirectory } from '../../spool/listing.js'
-import { PackedNames, isElementName } from '../../spool/names.js'
+import { listElements, listIntermediate } from '../../spool/listing.js'
 import { reasonOf } from '../reason-of.js'
 
 export interface Refused {
@@ -38,12 +37,7 @@ export async function lookAtRefused(disk: Disk, path: string, count: number, mos
 
 async function* newestFirst(disk: Disk, path: string): AsyncGenerator<string> {
   for (const directory of (await listIntermediate(disk, path)).reverse()) {
-    const names = new PackedNames()
-    await visitDirectory(disk, `${path}/${directory}`, (entry) => {
-      const name = entry.name.toString('latin1')
-      if (isElementName(name)) names.push(name)
-    })
-    names.sort()
+    const names = await listElements(disk, `${path}/${directory}`)
     for (let at = names.length - 1; at >= 0; at--) yield `${directory}/${names.at(at)}`
   }
 }
