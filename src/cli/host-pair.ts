@@ -3,10 +3,11 @@
  * only when it parses, matches, is in date and was read twice the same; otherwise the old one stays.
  */
 import { createHash } from 'node:crypto'
+import type { ReceiverConfig, SenderConfig } from '../config/config.js'
 import { messageOf, SsmError, systemCode } from '../errors.js'
 import { loadCertificates, loadKeyPair, type KeyPair } from '../crypto/keys.js'
 import type { Logger } from '../observe/log.js'
-import type { Clock } from '../os/clock.js'
+import { systemClock, type Clock } from '../os/clock.js'
 
 export interface HostPair {
   /** The one in force. */
@@ -29,6 +30,12 @@ export interface HostPairOptions {
 const SECOND_LOOK = 500
 /** Readings of one reload. A renewal that is not over after them is taken up by the next one. */
 const LOOKS = 5
+
+/** That of a program, by its configuration. Throws SsmError `configuration` when the pair is not good. */
+export function createHostPairOf({ certificates }: SenderConfig | ReceiverConfig, log: Logger): HostPair {
+  const allowWeak = certificates.allowWeak.includes('rsa1024')
+  return createHostPair({ ...certificates, allowWeak, log, clock: systemClock })
+}
 
 /** Throws SsmError `configuration` when the pair is not good. */
 export function createHostPair(options: HostPairOptions): HostPair {

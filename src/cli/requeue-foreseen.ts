@@ -10,7 +10,7 @@ import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
 import { judgeAgain } from '../pipeline/requeue.js'
-import { createHostPair } from './host-pair.js'
+import { createHostPairOf } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { createReceiverJudge } from './receiver-judge.js'
 import { createReceiverTrust } from './receiver-trust.js'
@@ -61,10 +61,8 @@ export async function sayForeseen(
 async function createOpener(config: ReceiverConfig, dnFile: string, { program }: Ctl): Promise<Open> {
   // What it has to say is said by the receiver, and by `ssmctl check`.
   const log = createLog({ level: 'CRITICAL', format: 'ssm', name: 'ssmctl', clock: systemClock })
-  const { certificates } = config
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
-  const pair = createHostPair({ ...certificates, allowWeak, log: log.named('ssmctl'), clock: systemClock })
-  const trust = await createReceiverTrust(certificates, dnFile, log, systemClock)
+  const pair = createHostPairOf(config, log.named('ssmctl'))
+  const trust = await createReceiverTrust(config.certificates, dnFile, log, systemClock)
   becomeOwner(config.messaging.path, program)
   return createReceiverJudge(config, pair, trust, log.named('ssmctl'))
 }

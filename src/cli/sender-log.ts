@@ -5,16 +5,17 @@
 import { lstatSync, statSync } from 'node:fs'
 import type { LoggingConfig } from '../config/config.js'
 import { findLogging, loadPlace } from '../config/load.js'
-import { SsmError, isSsmError, messageOf } from '../errors.js'
+import { isSsmError, messageOf } from '../errors.js'
 import { createLog, silentLogger } from '../observe/create-log.js'
 import type { Log, Logger } from '../observe/log.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { becomeOwner } from './owner.js'
-import { isSamePath } from './same-path.js'
+import { assertPathOf, isSamePath } from './same-path.js'
 import type { Ctl } from './ssmctl-process.js'
+import { USUAL_CONFIG } from './usual-places.js'
 
-const USUAL = '/etc/apel/sender.cfg'
+const USUAL = USUAL_CONFIG.ssmsend
 
 export const LOG_OPTION = [
   '-c, --config <file>',
@@ -67,9 +68,8 @@ function usual(dir: string, cwd: string): LoggingConfig | string {
 }
 
 function ofFile(dir: string, file: string, cwd: string): LoggingConfig | string {
-  const { path } = loadPlace(file, 'sender', cwd)
-  if (isSamePath(path, dir)) return loggingOf(file, cwd)
-  throw new SsmError('usage', `${printable(dir)} is not the path of ${printable(file)}, which is ${printable(path)}`)
+  assertPathOf(file, loadPlace(file, 'sender', cwd).path, dir)
+  return loggingOf(file, cwd)
 }
 
 function loggingOf(file: string, cwd: string): LoggingConfig | string {

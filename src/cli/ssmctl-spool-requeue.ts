@@ -14,7 +14,7 @@ import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk } from '../os/disk.js'
 import { REQUEUED_TOGETHER, parseAnswers, requeueAll, type RequeueAnswer } from './receiver-requeue.js'
-import { isSamePath } from './same-path.js'
+import { assertPathOf } from './same-path.js'
 import { createMissing, parseFilter, select, withFilters, type FilterFlags } from './spool-filter.js'
 import { viewSpool } from './spool-view.js'
 import type { Ctl } from './ssmctl-process.js'
@@ -48,7 +48,8 @@ export function addRequeueVerb(spool: Command, ctl: Ctl): void {
 async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags, ctl: Ctl): Promise<number> {
   const cwd = ctl.program.cwd()
   const { config } = loadReceiverConfig(resolve(cwd, flags.config), cwd)
-  assertPath(resolve(cwd, dir), config, flags.config)
+  // A wrong pair would judge the messages of one receiver by the trust of another.
+  assertPathOf(flags.config, config.messaging.path, resolve(cwd, dir))
   const missing = createMissing('requeue', dir, ctl)
   const chosen = await choose(config.messaging.path, ids, flags, missing.say)
   let exit = missing.exit()
@@ -70,12 +71,6 @@ async function requeue(dir: string, ids: readonly string[], flags: RequeueFlags,
     }
   })
   return exit
-}
-
-/** A wrong pair of directory and configuration would judge the messages of one receiver by the trust of another. */
-function assertPath(dir: string, { messaging: { path } }: ReceiverConfig, file: string): void {
-  if (isSamePath(dir, path)) return
-  throw new SsmError('usage', `${printable(dir)} is not the path of ${printable(file)}, which is ${printable(path)}`)
 }
 
 async function choose(

@@ -18,7 +18,7 @@ import type { Transport, TransportDeps } from '../transport/port.js'
 import { amsSettings, sayAms } from './ams-settings.js'
 import { brokerSettings } from './broker-settings.js'
 import { createTlsMaterial } from './broker-trust.js'
-import { createHostPair, type HostPair } from './host-pair.js'
+import { createHostPairOf, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import { createReceiverSpools } from './receiver-spools.js'
@@ -101,11 +101,6 @@ export async function wireReceiver(
     },
     [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose]().finally(unlock),
   }
-}
-
-function createHostPairOf({ certificates }: ReceiverConfig, log: Logger): HostPair {
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
-  return createHostPair({ ...certificates, allowWeak, log, clock: systemClock })
 }
 
 /** One receiver a path: exactly-once rests on it. Resolves with the release. */

@@ -16,7 +16,7 @@ import type { Outgoing } from '../spool/simple-queue.js'
 import type { Transport, Window } from '../transport/port.js'
 import { amsSettings, sayAms } from './ams-settings.js'
 import { brokerSettings } from './broker-settings.js'
-import { createHostPair, type HostPair } from './host-pair.js'
+import { createHostPairOf, type HostPair } from './host-pair.js'
 import { becomeOwner } from './owner.js'
 import { warnOfPlace } from './place-warnings.js'
 import type { Program } from './program.js'
@@ -39,11 +39,10 @@ export interface Sender extends SendDeps, Pick<SenderSpool, 'begin' | 'purge' | 
 export async function wireSender(config: SenderConfig, log: Log, program: Program, stays = false): Promise<Sender> {
   const top = log.named('ssmsend')
   const { certificates, messaging } = config
-  const allowWeak = certificates.allowWeak.includes('rsa1024')
   const recipients = await findRecipients(config, log)
   if (stays) await prepareEncryption(recipients, certificates.keyTransport)
   if (!messaging.pathTypeGiven) top.info('No path type defined, assuming dirq.')
-  const pair = createHostPair({ ...certificates, allowWeak, log: top, clock: systemClock })
+  const pair = createHostPairOf(config, top)
   const { certificate, key } = pair.current()
   top.info('Messages will be signed using %s', certificate.subject.slash)
   const unreadable = sealWarning({ certificate, key })
