@@ -31,8 +31,8 @@ export function amsSettings(config: SenderConfig | ReceiverConfig, parts: AmsPar
     endpoints: ams.endpoints,
     tls:
       credentials.kind === 'x509'
-        ? createTlsMaterial(broker, certificates.capath, pair, env)
-        : createPeerTrust(broker, certificates.capath, env),
+        ? createTlsMaterial(broker, certificates, pair, env)
+        : createPeerTrust(broker, certificates, env),
     credentials,
     project: ams.project,
     destination: messaging.destination,

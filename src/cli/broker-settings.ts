@@ -3,7 +3,7 @@
  */
 import type { BrokerConfig } from '../config/config.js'
 import type { StompSettings } from '../transport/stomp/index.js'
-import { createTlsMaterial } from './broker-trust.js'
+import { createTlsMaterial, type PeerCertificates } from './broker-trust.js'
 import type { HostPair } from './host-pair.js'
 
 /** The part of the settings that is about reaching the broker and being let in. */
@@ -12,14 +12,14 @@ export type BrokerSettings = Pick<StompSettings, 'addresses' | 'tls' | 'login' |
 /** `pair` and `env` are for TLS: our certificate, and where the system's CAs are; `env` names the proxy, too. */
 export function brokerSettings(
   broker: BrokerConfig,
-  capath: string,
+  certificates: PeerCertificates,
   pair: HostPair,
   env: Readonly<Record<string, string | undefined>>,
 ): BrokerSettings {
   const { addresses, heartBeat, username, password } = broker
   return {
     addresses,
-    tls: broker.useSsl ? createTlsMaterial(broker, capath, pair, env) : null,
+    tls: broker.useSsl ? createTlsMaterial(broker, certificates, pair, env) : null,
     heartBeat,
     env,
     ...(username === undefined || password === undefined ? {} : { login: { username, password } }),

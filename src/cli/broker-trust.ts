@@ -3,7 +3,7 @@
  * never a message's signer.
  */
 import { readFile, stat } from 'node:fs/promises'
-import type { BrokerConfig } from '../config/config.js'
+import type { BrokerConfig, CertificatesConfig } from '../config/config.js'
 import { toPem } from '../crypto/pem.js'
 import { SsmError, messageOf, systemCode } from '../errors.js'
 import { systemClock } from '../os/clock.js'
@@ -24,14 +24,17 @@ const MAX_BUNDLE = 16 * 1024 * 1024
 /** CAs are read again after this time, ms: a receiver with many connections must not read 200 files for each. */
 const KEEP_CAS = 60_000
 
+/** Where CAs are, and how weak a key may be. */
+export type PeerCertificates = Pick<CertificatesConfig, 'capath' | 'allowWeak'>
+
 /** Our side of TLS towards brokers, made anew at each connection. */
 export function createTlsMaterial(
   broker: BrokerConfig,
-  capath: string,
+  certificates: PeerCertificates,
   pair: HostPair,
   env: Readonly<Record<string, string | undefined>>,
 ): () => Promise<TlsMaterial> {
-  const trust = createPeerTrust(broker, capath, env)
+  const trust = createPeerTrust(broker, certificates, env)
   return async () => {
     const { certificatePem, keyPem } = pair.current()
     return { certificate: certificatePem, key: keyPem, ...(await trust()) }
@@ -41,9 +44,10 @@ export function createTlsMaterial(
 /** The same for whoever shows no certificate: no key is read. */
 export function createPeerTrust(
   broker: BrokerConfig,
-  capath: string,
+  { capath, allowWeak }: PeerCertificates,
   env: Readonly<Record<string, string | undefined>>,
 ): () => Promise<PeerTrust> {
+  const weakKeys = allowWeak.includes('rsa1024')
   let kept: { readonly ca: Promise<string[]>; readonly at: number } | undefined
   return async () => {
     const now = systemClock.monotonic()
@@ -52,7 +56,7 @@ export function createPeerTrust(
       kept = { ca, at: now }
       ca.catch(() => (kept = undefined))
     }
-    return { ca: await kept.ca, verify: broker.verify }
+    return { ca: await kept.ca, verify: broker.verify, weakKeys }
   }
 }
 

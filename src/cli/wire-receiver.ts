@@ -142,13 +142,13 @@ function createTransport(
   const ams = amsSettings(config, { window: common.window, pair, env: program.env })
   if (ams !== undefined) return createAmsTransport(ams, deps)
   if (listen === undefined) {
-    const settings = brokerSettings(broker, certificates.capath, pair, program.env)
+    const settings = brokerSettings(broker, certificates, pair, program.env)
     const { durable } = messaging
     return createStompTransport({ ...common, ...settings, ...(durable === undefined ? {} : { durable }) }, deps)
   }
   const authorizePeer = createPeerJudge(trust, certificates.checkCrls, deps.clock)
   // Clients are told the names of these CAs, to help them choose a certificate; the judge is ours.
   const named = { ...broker, ca: 'capath' } as const
-  const tls = broker.useSsl ? createTlsMaterial(named, certificates.capath, pair, program.env) : null
+  const tls = broker.useSsl ? createTlsMaterial(named, certificates, pair, program.env) : null
   return createListenerTransport({ ...common, heartBeat, tls, listen, maxConnections, authorizePeer }, deps)
 }

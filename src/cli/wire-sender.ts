@@ -89,7 +89,7 @@ function lazyTransport(config: SenderConfig, pair: HostPair, log: Log, program: 
     const ams = amsSettings(config, { window: windowOf(config), pair, env: program.env })
     if (ams !== undefined) return createAmsTransport(ams, deps)
     const settings = {
-      ...brokerSettings(broker, certificates.capath, pair, program.env),
+      ...brokerSettings(broker, certificates, pair, program.env),
       destination: messaging.destination,
       window: windowOf(config),
       maxMessageSize: 0,

@@ -88,4 +88,6 @@ export interface PeerTrust {
   readonly ca: readonly string[]
   /** `warn` connects in spite of a failed check and logs it; `false` does not look. */
   readonly verify: 'true' | 'warn' | 'false'
+  /** Take RSA of 1024 bits, ours and the other end's, where Node would not. */
+  readonly weakKeys?: boolean
 }

@@ -2,6 +2,7 @@
  * Errors of sockets and TLS in words, with the code that each means: tables of data, each line seen or documented.
  */
 import { SsmError, systemCode, messageOf, type ErrorCode } from '../errors.js'
+import { WEAK_KEYS } from './strength.js'
 
 interface SystemFailure {
   readonly code: ErrorCode
@@ -36,6 +37,10 @@ const SYSTEM: Readonly<Record<string, SystemFailure>> = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: {
     code: 'connection-lost',
     words: 'a message is larger than a WebSocket may bring: raise [messaging] max_message_size, or use stomp+ssl',
+  },
+  ERR_SSL_DH_KEY_TOO_SMALL: {
+    code: 'not-the-protocol',
+    words: `the broker’s Diffie-Hellman group is too small: ask its operator for ECDHE or TLS 1.3; ${WEAK_KEYS} accepts 1024 bits`,
   },
   ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'not-the-protocol', words: 'the broker offers only TLS versions before 1.2' },
 }

@@ -36,7 +36,7 @@ function settingsOf(subject: Subject): StompSettings {
   const pair = loadPair(subject)
   const holder = { current: () => pair, all: () => [pair], reload: () => Promise.resolve() }
   return {
-    ...brokerSettings(broker, certificates.capath, holder, subject.program.env),
+    ...brokerSettings(broker, certificates, holder, subject.program.env),
     destination: messaging.destination,
     window: { messages: 1, bytes: 1 },
     maxMessageSize: 0,

@@ -127,6 +127,6 @@ export const CERTIFICATE_OPTIONS: readonly Option[] = [
     who: 'both',
     type: 'choices',
     choices: ['rsa1024', '3des'],
-    meaning: 'Which weak algorithms are accepted all the same.',
+    meaning: 'Which weak algorithms are accepted all the same; rsa1024 in TLS, too.',
   },
 ]

@@ -155,8 +155,8 @@ async function dial(options: HttpOptions, where: string, deps: TransportDeps): P
     const tcp = await openWay(proxy, peer, material?.ca ?? [], stop)
     log.debug('Connected to %s%s', where, { message: viaText(proxy) })
     if (material === null) return tcp
-    const { ca, verify } = material
-    return await secure(tcp, peer, presents ? material : { ca, verify }, log, stop)
+    const { ca, verify, weakKeys = false } = material
+    return await secure(tcp, peer, presents ? material : { ca, verify, weakKeys }, log, stop)
   })
 }
 

@@ -4,8 +4,9 @@
  * CRLs nor signing policies as this program means them.
  */
 import type { Socket } from 'node:net'
-import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls'
+import { TLSSocket, type SecureContext } from 'node:tls'
 import type { TlsMaterial } from '../port.js'
+import { createContext, strengthOf } from '../strength.js'
 
 export type PeerJudgement = { readonly ok: true; readonly dn: string } | { readonly ok: false; readonly detail: string }
 
@@ -26,7 +27,7 @@ const CHAIN_LENGTH = 10
 
 export const openDoor: Door = (raw) => Promise.resolve({ socket: raw, judgement: null })
 
-/** Checks the pair once by making a context of it: throws what `material` throws, or OpenSSL's words. */
+/** Checks the pair once by making a context of it: throws what `material` throws, or SsmError `configuration`. */
 export async function createTlsDoor(material: () => Promise<TlsMaterial>, authorize: AuthorizePeer): Promise<Door> {
   const context = createContexts()
   context(await material())
@@ -50,12 +51,13 @@ function createContexts(): (material: TlsMaterial) => SecureContext {
   return (material) => {
     const text = [material.certificate, material.key, ...material.ca].join('\n')
     if (last?.text === text) return last.context
-    const context = createSecureContext({
+    const context = createContext({
       cert: material.certificate,
       key: material.key,
       minVersion: 'TLSv1.2',
       // Their names are sent to the client, to help it choose a certificate.
       ...(material.ca.length > 0 ? { ca: [...material.ca] } : {}),
+      ...strengthOf(material),
     })
     last = { text, context }
     return context

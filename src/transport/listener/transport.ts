@@ -89,13 +89,7 @@ async function createDoor({ listen, tls, authorizePeer }: ListenerSettings): Pro
   }
   if (authorizePeer === undefined)
     throw new SsmError('internal', 'internal error: a TLS listener without authorizePeer')
-  try {
-    return await createTlsDoor(tls, authorizePeer)
-  } catch (cause) {
-    if (isSsmError(cause)) throw cause
-    const words = `the certificate and key cannot be used for TLS on ${listen.host}: ${messageOf(cause)}`
-    throw new SsmError('configuration', words, { cause })
-  }
+  return await createTlsDoor(tls, authorizePeer)
 }
 
 /** Resolves with a server that listens. Sockets come paused: whoever takes one over starts it. */
