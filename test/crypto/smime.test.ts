@@ -53,7 +53,7 @@ describe('S/MIME text is taken apart', () => {
   })
   test('nothing takes more than linear time', async () => {
     const size = 4_000_000
-    const start = performance.now()
+    const start = process.cpuUsage()
     const head = 'Content-Type: multipart/signed; boundary=b\n\n'
     for (const unit of ['--b', '\n--b', '--b\t', '\n--b ', ' ', '=', '= ', '\r', '\n']) {
       await outcome(() => parseSmime(Buffer.from(head + unit.repeat(size / unit.length))))
@@ -63,6 +63,8 @@ describe('S/MIME text is taken apart', () => {
     }
     await outcome(() => parseSmime(Buffer.from(`Content-Type: a/b${';a=b'.repeat(15_000)}\n\n`)))
     await outcome(() => parseSmime(Buffer.from(`Content-Type: a/b;${'\\"'.repeat(30_000)}\n\n`)))
-    assert.ok(performance.now() - start < 5_000, `it took ${performance.now() - start} ms`)
+    // Of the processor: the clock also runs while other programs do.
+    const { user } = process.cpuUsage(start)
+    assert.ok(user < 5_000_000, `it took ${user / 1000} ms`)
   })
 })
