@@ -12,6 +12,7 @@ import type { Log } from '../observe/log.js'
 import { PRINTABLE_LIMITS, printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import type { Flags, ProgramName } from './flags.js'
+import { openAsOwner } from './owner.js'
 import type { Program } from './program.js'
 import { changeLevel } from './status/log-level.js'
 import { VERSION } from './version.js'
@@ -94,15 +95,25 @@ export function explained(error: unknown): { readonly message: string } {
 }
 
 function openLog(name: ProgramName, { logfile, level, console, format }: LoggingConfig, program: Program): Log {
-  return createLog({
-    file: logfile,
-    level,
-    format,
-    name,
-    clock: systemClock,
-    ...(console ? { console: (text: string) => program.stdout.write(text) } : {}),
-    journal: isJournal(program, 'stdout'),
-  })
+  return openAsOwner(logfile, program, (opening) =>
+    createLog({
+      file: logfile,
+      onlyThere: opening === 'there',
+      level,
+      format,
+      name,
+      clock: systemClock,
+      ...(console ? { console: (text: string) => program.stdout.write(text) } : {}),
+      journal: isJournal(program, 'stdout'),
+    }),
+  )
+}
+
+/** Why a program that stays ends, where a person looks first: its terminal, or `systemctl status`. */
+export function sayEnd(error: unknown, { console }: LoggingConfig, program: Program): void {
+  if (console) return // the line of the log is there
+  const mark = isJournal(program, 'stderr') ? PRIORITIES.ERROR : ''
+  program.stderr.write(`${mark}${printable(messageOf(error), PRINTABLE_LIMITS.sentence)}\n`)
 }
 
 function sayProblem(name: ProgramName, error: SsmError, flags: Flags, program: Program): void {

@@ -10,7 +10,7 @@ import type { Log } from '../observe/log.js'
 import { systemClock } from '../os/clock.js'
 import { receive } from '../pipeline/receive.js'
 import { supervise } from '../pipeline/supervise.js'
-import { begin, createLogAgain, exitOf, explained, sayBeginning } from './begin.js'
+import { begin, createLogAgain, exitOf, explained, sayBeginning, sayEnd } from './begin.js'
 import { detach, isDetached, shouldDetach, tellParent } from './detach.js'
 import { parseFlags, type Flags } from './flags.js'
 import { openMonitoring } from './monitoring/monitoring.js'
@@ -59,6 +59,7 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
     receiver = await wireReceiver(config, flags.dnFile, log, program)
   } catch (error) {
     top.error('Failed to initialise SSM: %s', explained(error))
+    sayEnd(error, config.logging, program)
     const exit = exitOf(error)
     tellParent(program, { ssm: 'failed', exit })
     return exit
@@ -72,6 +73,7 @@ async function run(config: ReceiverConfig, flags: Flags, log: Log, program: Prog
   } catch (error) {
     top.error('Unexpected exception in SSM: %s', explained(error))
     top.error('The SSM will exit.')
+    sayEnd(error, config.logging, program)
     return exitOf(error)
   } finally {
     log.named('ssm.ssm2').info('SSM connection ended.')

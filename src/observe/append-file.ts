@@ -21,6 +21,8 @@ export type WriteBytes = (fd: number, bytes: Buffer, from: number, length: numbe
 
 export interface AppendFileOptions {
   readonly path: string
+  /** At first it must be there and be no link, for a caller with more rights than whoever owns its directory. */
+  readonly onlyThere?: boolean
   /** Makes a line of our own about the log itself. */
   readonly complain: (text: string) => string
   /** Monotonic, ms. */
@@ -46,12 +48,12 @@ export class AppendFile {
   private trouble = ''
 
   /** Throws SsmError `configuration` when it cannot be opened. */
-  constructor({ path, complain, monotonic, write = writeSync }: AppendFileOptions) {
+  constructor({ path, onlyThere = false, complain, monotonic, write = writeSync }: AppendFileOptions) {
     this.path = path
     this.writeBytes = write
     this.complain = complain
     this.monotonic = monotonic
-    this.fd = open(path)
+    this.fd = open(path, onlyThere ? THERE : FLAGS)
     this.looked = monotonic()
   }
 
@@ -144,6 +146,7 @@ export class AppendFile {
 
 // O_NONBLOCK: opening a named pipe that nobody reads fails instead of waiting for ever. Files do not mind.
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY
+const THERE = (FLAGS & ~constants.O_CREAT) | constants.O_NOFOLLOW
 
 const REMEDIES = new Map([
   ['ENOENT', 'create its directory'],
@@ -152,11 +155,12 @@ const REMEDIES = new Map([
   ['ENOTDIR', 'a part of the path is not a directory'],
   ['EROFS', 'the file system is read-only'],
   ['ENXIO', 'nobody reads this named pipe'],
+  ['ELOOP', 'it is a symbolic link to what the owner of its directory may not write'],
 ])
 
-function open(path: string): number {
+function open(path: string, flags = FLAGS): number {
   try {
-    return openSync(path, FLAGS, 0o644)
+    return openSync(path, flags, 0o644)
   } catch (cause) {
     const remedy = REMEDIES.get(systemCode(cause) ?? '') ?? messageOf(cause)
     throw new SsmError('configuration', `The log file ${path} cannot be opened: ${remedy}.`, { cause })

@@ -18,6 +18,8 @@ export type LogFormat = 'ssm' | 'json'
 
 export interface LogOptions {
   readonly file?: string
+  /** The file is there already, and no link; else it is not opened. */
+  readonly onlyThere?: boolean
   /** Receives whole lines, each with its line end; several at a time. Must not throw. */
   readonly console?: (text: string) => void
   /** The console is the journal of systemd: each line there begins with its priority. */
@@ -46,6 +48,7 @@ export function createLog(options: LogOptions): Log {
   const line = options.format === 'json' ? jsonLine : createTextLine()
   const sink = createSink({
     ...(options.file === undefined ? {} : { file: options.file }),
+    onlyThere: options.onlyThere ?? false,
     ...(options.console === undefined ? {} : { console: options.console }),
     complain: (message) => line({ at: clock.now(), name: own, level: 'WARNING', format: '%s', values: [{ message }] }),
     monotonic: () => clock.monotonic(),

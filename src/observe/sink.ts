@@ -19,6 +19,8 @@ export interface Sink {
 export interface SinkOptions {
   /** Appended to; made when missing. */
   readonly file?: string
+  /** See `AppendFileOptions`. */
+  readonly onlyThere?: boolean
   /** Receives whole lines, each with its line end; several at a time. */
   readonly console?: (text: string) => void
   /** Makes a line of our own about the log itself. */
@@ -31,11 +33,11 @@ export interface SinkOptions {
 
 /** Throws SsmError `configuration` when the file cannot be opened. */
 export function createSink(options: SinkOptions): Sink {
-  const { console: show, file: path, complain, monotonic, write } = options
+  const { console: show, file: path, onlyThere = false, complain, monotonic, write } = options
   const file =
     path === undefined
       ? undefined
-      : new AppendFile({ path, complain, monotonic, ...(write === undefined ? {} : { write }) })
+      : new AppendFile({ path, onlyThere, complain, monotonic, ...(write === undefined ? {} : { write }) })
   let pending = ''
   let shown = ''
   let timer: NodeJS.Immediate | undefined

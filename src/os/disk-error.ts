@@ -8,7 +8,10 @@ import type { DiskPath } from './disk.js'
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: make room'],
   ['EDQUOT', 'the quota of this user is used up: make room or raise it'],
-  ['EROFS', 'the file system is read-only: look at the kernel log, remount it writable'],
+  [
+    'EROFS',
+    'the file system is read-only: look at the kernel log, remount it writable; a unit of systemd needs ReadWritePaths= for it',
+  ],
   ['EACCES', 'permission denied: give this user read, write and search permission on the directory'],
   ['EPERM', 'not permitted: look at owner and mode of the file and its directory'],
   ['EMFILE', 'this process has too many open files: raise its limit (LimitNOFILE=, ulimit -n)'],

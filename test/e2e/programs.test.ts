@@ -110,6 +110,10 @@ describe('ssmreceive detaches', () => {
     assert.deepEqual([ended.code, ended.stdout], [78, 'SSM failed to start.  See log file for details.\n'])
     assert.match(site.log('ssmreceive'), /ERROR - Failed to initialise SSM: the DN list .* holds no DN/)
     assert.equal(existsSync(pidfile(site)), false)
+    // Nobody else says why there: `systemctl status` shows what the unit printed.
+    const service = await startProgram('ssmreceive', ['-c', site.receiverCfg, '-d', site.dns, '--foreground']).ended
+    assert.deepEqual([service.code, service.stdout], [78, ''])
+    assert.match(service.stderr, /^the DN list .* holds no DN.*\n$/)
   })
 
   test('what is wrong with the configuration: 78, in words, before detaching', async (t) => {

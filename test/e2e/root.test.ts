@@ -3,7 +3,19 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { need } from '../kit/need.js'
@@ -75,6 +87,41 @@ test('started as root, both programs become the owner of their spool', { skip: n
   assert.equal((await receiver.stop()).code, 0)
   assert.deepEqual(readdirSync(run), [])
 })
+
+test(
+  'started as root, a program makes its log as the owner of its directory, and follows no link of his',
+  { skip: need('root') },
+  async (t) => {
+    const site = createSite(scratch(t), await freePort())
+    chmodSync(site.dir, 0o711)
+    const logs = join(site.dir, 'logs')
+    mkdirSync(logs)
+    chownSync(logs, NOBODY, NOBODY)
+    const logfile = join(logs, 'ssmsend.log')
+    site.configure({ sender: { logging: { logfile } } })
+    giveAway(site.outgoing)
+    assert.equal((await site.send()).code, 0)
+    assert.deepEqual(foreign(logs), [])
+
+    // As root ran it before, or the Python program.
+    chownSync(logfile, 0, 0)
+    assert.equal((await site.send()).code, 0)
+    assert.equal(readFileSync(logfile, 'utf8').split('Starting sending SSM').length, 3)
+
+    const precious = join(site.dir, 'precious')
+    for (const isThere of [true, false]) {
+      rmSync(logfile)
+      if (isThere) writeFileSync(precious, 'of root', { mode: 0o600 })
+      else rmSync(precious)
+      symlinkSync(precious, logfile)
+      const refused = await site.send()
+      assert.equal(refused.code, 78, refused.stderr)
+      assert.match(refused.stderr, /ssmsend\.log cannot be opened: it is a symbolic link to what/)
+      if (isThere) assert.equal(readFileSync(precious, 'utf8'), 'of root')
+      else assert.ok(!existsSync(precious))
+    }
+  },
+)
 
 /** A file system of 1 MB; unmounted at the end of the test. */
 function smallDisk(t: TestContext, path: string): void {
