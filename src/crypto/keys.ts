@@ -164,7 +164,10 @@ function assertInDate(
 }
 
 function readSmall(file: string, what: string): SmallFile {
-  return readSmallFile(file, MAX_FILE, `The ${what} ${file} does not exist: put it there, or name the right file.`)
+  // LoadCredential= of systemd.exec(5).
+  const isCredential = file.startsWith('/run/credentials/')
+  const remedy = isCredential ? 'systemd puts it there while the unit runs' : 'put it there, or name the right file'
+  return readSmallFile(file, MAX_FILE, `The ${what} ${file} does not exist: ${remedy}.`)
 }
 
 function wrong(sentence: string): SsmError {

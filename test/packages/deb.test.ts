@@ -57,6 +57,7 @@ const PYTHON = {
 
 const STATE = '/var/lib/systemctl-stand-in'
 const RECORD = '/var/spool/apel/outgoing/5f3a2b1c/5f3a2b1c0a0b0c'
+const LOG = '/var/log/apel/ssmreceive.log'
 const isEnabled = (root: BareRoot, unit: string): boolean => root.has(`${STATE}/enabled/${unit}`)
 const isRunning = (root: BareRoot, unit: string): boolean => root.has(`${STATE}/running/${unit}`)
 
@@ -66,6 +67,7 @@ function pythonSite(name: string): BareRoot {
   assert.equal(dpkg(root, '-i', buildDebStandIn(join(folder, `${name}-python`), PYTHON)).status, 0)
   root.write('/etc/apel/sender.cfg', 'our sender\n')
   root.write(RECORD, 'a record')
+  root.write(LOG, 'a line\n')
   root.ok(['systemctl', 'enable', 'apel-ssm'])
   root.ok(['systemctl', 'start', 'apel-ssm'])
   return root
@@ -104,6 +106,10 @@ test(
     await runMainJob(root, 'root')
     const [element = ''] = readdirSync(root.at('/var/spool/apel/incoming'))
     assert.match(root.owned(`/var/spool/apel/incoming/${element}`), / apel apel$/)
+    assert.match(root.owned('/var/log/apel/ssmsend.log'), / apel apel$/)
+    // The unit could not read that key.
+    const { stdout } = root.run(['ssmctl', 'check', '-c', '/etc/apel/receiver.cfg', '-d', '/etc/apel/dns', '--json'])
+    assert.match(stdout, /"level":"warning","about":"key","text":"[^"]* is for root alone: apelssm\.service/)
   },
 )
 
@@ -115,6 +121,8 @@ test('it upgrades the Python package: configuration and messages stay, the servi
   assert.match(root.read(`${STATE}/calls`), /disable apel-ssm\n.*\nstop apel-ssm\n/)
   assert.ok(isEnabled(root, 'apelssm') && isRunning(root, 'apelssm'), root.read(`${STATE}/calls`))
   assert.match(root.owned('/var/spool/apel'), /^drwxr-xr-x apel apel$/)
+  // The Python program ran as root; the unit does not, and ends when it cannot open its log.
+  assert.match(root.owned(LOG), /^-rw-r--r-- apel apel$/)
 })
 
 test('the way back is a downgrade: configuration and messages stay', { skip }, () => {
@@ -135,8 +143,10 @@ test('removing leaves configuration, messages and logs; purging does not', { ski
   root.write(RECORD, 'a record')
   root.write('/var/log/apel/ssmsend.log', 'a line\n')
   root.ok(['systemctl', 'enable', 'apelssm'])
-  root.ok(['systemctl', 'start', 'apelssm'])
+  root.ok(['systemctl', 'start', 'apelssm', 'ssmsend'])
   assert.equal(dpkg(root, '-r', 'apel-ssm').status, 0)
+  assert.ok(!isRunning(root, 'ssmsend'))
+  assert.match(root.read(`${STATE}/calls`), /^reset-failed apelssm ssmsend-watch ssmsend$/m)
   assert.ok(!root.has('/usr/bin/ssmsend') && !isEnabled(root, 'apelssm') && !isRunning(root, 'apelssm'))
   assert.equal(root.read('/etc/apel/sender.cfg'), 'our sender\n')
   assert.deepEqual([root.read(RECORD), root.read('/var/log/apel/ssmsend.log')], ['a record', 'a line\n'])

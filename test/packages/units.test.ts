@@ -52,6 +52,15 @@ test('units start installed programs with flags that they have', () => {
   }
 })
 
+test('a unit waits for the disk of its spool, and leaves no copy of its memory', () => {
+  for (const name of services) {
+    const text = readText(`packaging/${name}`)
+    const writable = /^ReadWritePaths=-?(.*)$/m.exec(text)?.[1]
+    assert.equal(/^RequiresMountsFor=(.*)$/m.exec(text)?.[1], writable, name)
+    assert.match(text, /^LimitCORE=0$/m, name)
+  }
+})
+
 test('every unit is installed, and nothing is installed twice', () => {
   const paths = INSTALLED.map(({ path }) => path)
   assert.equal(new Set(paths).size, paths.length)

@@ -5,6 +5,7 @@ import { assertRecipient } from '../../crypto/cms-enveloped.js'
 import { loadKeyPair, type KeyPair } from '../../crypto/keys.js'
 import { encryptionWarning, sealWarning } from '../../envelope/seal.js'
 import { loadServerCerts } from '../recipient.js'
+import { isInstalled } from './installation.js'
 import { dateText, failed, ok, warning, type Check, type Finding, type Subject } from './finding.js'
 
 const DAY = 24 * 3600 * 1000
@@ -28,11 +29,22 @@ function checkPair(subject: Subject): readonly Finding[] {
   return [
     ok('certificate', `${file} is ${certificate.subject.slash}, issued by ${certificate.issuer.slash}`),
     datesOf('certificate', file, certificate, subject.now),
+    ...forUnit(subject, keyFile),
     pair.keyReadableByOthers
       ? warning('key', `${keyFile} can be read by other users`, `chmod 0400 ${keyFile}`)
       : ok('key', `${keyFile} belongs to the certificate, ${keyText(pair)}, mode ${modeOf(keyFile)}`),
     ...algorithmOf(subject, pair),
   ]
+}
+
+/** Root can read it; the unit of the packages, which begins as another user, perhaps not. */
+function forUnit({ role, program, config }: Subject, keyFile: string): readonly Finding[] {
+  if (role !== 'receiver' || program.getuid?.() !== 0 || !isInstalled('/', program.argv[1] ?? '')) return []
+  const { uid, mode } = statSync(keyFile)
+  if (uid !== 0 || (mode & 0o044) !== 0 || keyFile.startsWith('/run/credentials/')) return []
+  if (statSync(config.messaging.path, { throwIfNoEntry: false })?.uid === 0) return []
+  const text = `${keyFile} is for root alone: apelssm.service, which does not begin as root, cannot read it`
+  return [warning('key', text, 'hand it over, with LoadCredential= or as a copy: docs/operations.md, The host key')]
 }
 
 function keyText({ key }: KeyPair): string {

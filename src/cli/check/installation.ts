@@ -52,7 +52,8 @@ const REINSTALL = 'install the package again: dnf reinstall apelssm, or apt inst
 /** An image has the programs, and none of what a package tells the system: its directories are volumes. */
 const TOLD = INSTALLED.filter(({ path }) => /\.d\/|\.service$/u.test(path) && !path.startsWith('/etc/'))
 
-function isInstalled(root: string, started: string): boolean {
+/** Is `started` a program that a package put below `root`, with its units? */
+export function isInstalled(root: string, started: string): boolean {
   const programs = INSTALLED.filter(({ path }) => path.endsWith('.js')).map(({ path }) => join(root, path))
   try {
     return programs.includes(realpathSync(started)) && TOLD.some(({ path }) => find(join(root, path)) !== undefined)
