@@ -1,5 +1,6 @@
 /**
- * The receiver's pidfile. One whose process is gone does not block a start; one that cannot be written is a warning.
+ * The receiver's pidfile. One whose process is gone does not block a start; one that cannot be written is a warning, but of
+ * process 1: who asks for its number, in a container, knows it.
  */
 import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -48,7 +49,7 @@ export function createPidfile(path: string, program: Program, log: Logger): Disp
   } catch (error) {
     const directory = dirname(path)
     const why = existsSync(directory) ? systemWords(error) : `there is no directory ${directory}`
-    log.warning('Failed to create pidfile %s: %s', path, { message: why })
+    if (program.pid !== 1) log.warning('Failed to create pidfile %s: %s', path, { message: why })
   }
   return {
     [Symbol.dispose]() {

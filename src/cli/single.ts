@@ -14,6 +14,9 @@ export async function lockSpool(path: string, doing: string, disk: Disk, log: Lo
     directory: openOwnDirectory(disk, path),
     disk,
     now: systemClock.now(),
+    onWait: (holder) => {
+      log.info('Waiting up to 20 s: is the run that locked %s alive, %s elsewhere?', path, holderText(holder))
+    },
     onLost: (error) => {
       log.warning('The run lock was lost: %s', error)
     },

@@ -71,6 +71,12 @@ function pidExists(pid: number): boolean {
   }
 }
 
+/** Can that process be looked up from here: the same host and boot, and one PID namespace? */
+export function isSeen(other: ProcessIdentity, self: ProcessIdentity = thisProcess()): boolean {
+  if (other.host !== self.host || other.boot === '' || other.boot !== self.boot) return false
+  return other.namespace !== '' && other.namespace === self.namespace
+}
+
 /**
  * Is that process provably gone? true only with proof: the same host booted since; or, within one boot and one PID
  * namespace, the pid is free, a zombie, or somebody else's by now. When in doubt false: then the age of a lock decides.
@@ -78,7 +84,7 @@ function pidExists(pid: number): boolean {
 export function isGone(other: ProcessIdentity, self: ProcessIdentity = thisProcess()): boolean {
   if (other.host !== self.host || other.boot === '' || self.boot === '') return false
   if (other.boot !== self.boot) return other.host.trim().includes(' ')
-  if (other.namespace === '' || other.namespace !== self.namespace) return false
+  if (!isSeen(other, self)) return false
   if (!pidExists(other.pid)) return true
   const stat = readStat(other.pid)
   // hidepid= hides other users' processes: a living pid without a visible stat proves nothing.

@@ -8,7 +8,7 @@ import type { Disk, Stats } from './disk.js'
 import { diskError, isSystem } from './disk-error.js'
 import { discard, writeDurably } from './durable.js'
 import type { ProcessIdentity } from './process-identity.js'
-import { isGone, parseProcessIdentity, thisProcess } from './process-identity.js'
+import { isGone, isSeen, parseProcessIdentity, thisProcess } from './process-identity.js'
 import { readRegularFile } from './safe-open.js'
 
 export interface Holder {
@@ -30,12 +30,16 @@ export interface RunLockOptions {
   readonly disk: Disk
   /** Wall clock, ms. */
   readonly now: number
+  /** The holder cannot be looked up from here, and is given time to show that it lives. */
+  readonly onWait?: (holder: Holder) => void
   /** The lock was lost while we ran (suspended too long, removed by hand). Called from a timer; must not throw. */
   readonly onLost?: (error: SsmError) => void
 }
 
-/** A holder that does not renew its lock for so long is taken for dead. */
+/** A holder that does not renew its lock for so long is taken for dead. It renews it every half of that. */
 const STALE = 20_000
+/** Between two looks whether it did, ms. */
+const LOOK_EVERY = 250
 const HOLDER_LIMIT = 4096
 /** Between the making of a lock and its note lies one system call; so long we wait for it, ms. */
 const NOTE_FOLLOWS = 1000
@@ -58,7 +62,7 @@ function markOf(stats: Stats | undefined): string {
 
 /** Moves a dead holder's lock away; whoever moves it first may go on. One that was taken meanwhile goes back. */
 function breakLock(disk: Disk, lock: string, mark: string): void {
-  const aside = `${lock}.dead-${thisProcess().pid}`
+  const aside = `${lock}.dead-${ownMark()}`
   try {
     disk.rename(lock, aside)
     if (markOf(disk.lstat(aside)) === mark) disk.rmdir(aside)
@@ -82,7 +86,7 @@ async function findHolder(
   { disk }: RunLockOptions,
   path: string,
   note: string,
-): Promise<{ readonly living: Holder | undefined } | { readonly dead: string }> {
+): Promise<{ readonly living: Note | undefined } | { readonly dead: string }> {
   for (let looks = 0; ; looks += 1) {
     const lock = disk.lstat(path)
     const holder = await readHolder(disk, note)
@@ -94,15 +98,46 @@ async function findHolder(
 }
 
 /**
- * Takes the lock of a directory, or says who holds it. A holder that is provably gone is no holder.
+ * Does a holder of another container or machine renew its lock, as the living do? One that was killed there is not provably
+ * gone, and would otherwise keep out the run that takes its place.
+ */
+async function isRenewed({ disk, now }: RunLockOptions, path: string): Promise<boolean> {
+  const first = disk.lstat(path)?.mtimeMs
+  for (let waited = 0; waited <= STALE + LOOK_EVERY; waited += LOOK_EVERY) {
+    const renewed = disk.lstat(path)?.mtimeMs
+    if (renewed === undefined || now + waited - renewed > STALE) return false
+    if (renewed !== first) return true
+    await after(LOOK_EVERY)
+  }
+  return false
+}
+
+/**
+ * Takes the lock of a directory, or says who holds it. A holder that is provably gone is no holder; one that cannot be looked
+ * up, because it belongs to another container or machine, is waited for until it renews its lock, up to 20 s.
  * Throws SsmError `disk`. Loads proper-lockfile on first use.
  */
 export async function takeRunLock(options: RunLockOptions): Promise<RunLockResult> {
+  const result = await tryRunLock(options)
+  if ('lock' in result || result.holder === undefined || isSeen(result.holder.owner)) return result
+  options.onWait?.(result.holder)
+  if (await isRenewed(options, lockOf(options))) return result
+  return await tryRunLock(options)
+}
+
+const lockOf = ({ directory }: RunLockOptions): string => `${directory}/lock`
+
+/** In containers every program has the same pid. */
+const ownMark = (): string => `${thisProcess().pid}${thisProcess().namespace.replaceAll(/\D/g, '-')}`
+
+async function tryRunLock(
+  options: RunLockOptions,
+): Promise<{ readonly lock: RunLock } | { readonly holder: Note | undefined }> {
   const { disk, directory } = options
-  const path = `${directory}/lock`
+  const path = lockOf(options)
   const note = `${directory}/lock.holder`
   // Written before the lock is taken, so that only a rename lies between lock and note.
-  const mine = `${note}.${thisProcess().pid}`
+  const mine = `${note}.${ownMark()}`
   await writeNote(disk, mine, options.now)
   try {
     let release = await tryLock(path, options)

@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createDisk } from '../../src/os/disk.js'
 import { isGone, parseProcessIdentity, thisProcess } from '../../src/os/process-identity.js'
 import type { ProcessIdentity } from '../../src/os/process-identity.js'
 import { holderText, takeRunLock } from '../../src/os/run-lock.js'
-import type { RunLock } from '../../src/os/run-lock.js'
+import type { Holder, RunLock } from '../../src/os/run-lock.js'
 import { scratch } from '../kit/scratch.js'
 
 const disk = createDisk()
@@ -84,6 +84,37 @@ test('a run that has just taken the lock of a dead one, and has not left its not
   await sleep(200)
   writeFileSync(`${directory}/lock.holder`, `${living}\n\n`)
   assert.ok('holder' in (await second))
+})
+
+/** A lock of pid 1 in another container, last renewed some seconds ago. */
+function lockedElsewhere(directory: string, secondsAgo: number): void {
+  const owner = { ...thisProcess(), pid: 1, namespace: 'pid:[1]' }
+  mkdirSync(`${directory}/lock`)
+  writeFileSync(`${directory}/lock.holder`, `${JSON.stringify(owner)}\n2026-01-02T03:04:05.000Z\n`)
+  const renewed = Date.now() / 1000 - secondsAgo
+  utimesSync(`${directory}/lock`, renewed, renewed)
+}
+
+test('the lock of a run killed in another container is taken over once it is not renewed', async (t) => {
+  const directory = scratch(t)
+  lockedElsewhere(directory, 19)
+  const waits: string[] = []
+  const onWait = (holder: Holder): number => waits.push(holderText(holder))
+  const result = await takeRunLock({ directory, disk, now: Date.now(), onWait })
+  assert.ok('lock' in result)
+  assert.deepEqual(waits, ['pid 1 since 2026-01-02T03:04:05.000Z'])
+  await result.lock.release()
+  assert.deepEqual(readdirSync(directory), ['lock.holder'])
+})
+
+test('a run that lives in another container renews its lock, and stays its holder', async (t) => {
+  const directory = scratch(t)
+  lockedElsewhere(directory, 5)
+  const second = takeRunLock({ directory, disk, now: Date.now() })
+  await sleep(600)
+  utimesSync(`${directory}/lock`, new Date(), new Date())
+  const result = await second
+  assert.ok('holder' in result && result.holder?.pid === 1)
 })
 
 test('gone is what is provably gone', async () => {
