@@ -4,7 +4,7 @@
 #
 # There is no USER here: the owner of the mounted spool decides. Started as root, a program becomes that owner once it has
 # read configuration, key and certificates and opened its log; or start the container with --user. Nothing is written outside
-# the volumes: the root file system may be read-only (--read-only --tmpfs /run).
+# the volumes but the pidfile, and it is not needed: the root file system may be read-only (--read-only --tmpfs /run).
 
 # BASE: a system with Node.js in it, to run on. BUILD: one with npm too. They may be the same.
 ARG BUILD=node:22-slim
@@ -30,8 +30,9 @@ COPY --from=build /stage/tree/usr/bin/ /usr/bin/
 COPY --from=build /stage/tree/usr/lib/apelssm/ /usr/lib/apelssm/
 COPY --from=build /stage/tree/usr/share/doc/apelssm/ /usr/share/doc/apelssm/
 COPY --from=build /stage/tree/etc/apel/ /etc/apel/
+# With --user there may be no mount for the log.
 RUN mkdir -p /etc/grid-security /var/spool/apel/outgoing /var/log/apel /run/apel \
- && chmod 1777 /run/apel
+ && chmod 1777 /run/apel /var/log/apel
 
 # What the Python program's documentation mounts: /etc/apel/sender.cfg, /etc/apel/receiver.cfg, /etc/apel/dns,
 # /etc/grid-security, /var/spool/apel or /var/spool/apel/outgoing, /var/log/apel.
