@@ -1,11 +1,15 @@
-// Writes src/cli/explain/rows.ts, what `ssmctl explain` knows, from the tables of docs/operations.md, which people edit.
+// Writes what `ssmctl explain` knows: src/cli/explain/rows.ts from the tables of docs/operations.md, which people edit, and
+// src/cli/explain/texts.ts from the source, which says the texts.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { saidInSource } from './said-texts.mjs'
 
 const root = join(import.meta.dirname, '..')
 const TABLES = {
+  check: 'Before you switch: ssmctl check',
   log: 'Log lines',
   sentence: 'Sentences',
+  inside: 'Inside lines',
   words: 'Words on standard output',
   reason: 'Reasons',
   code: 'Error codes',
@@ -50,8 +54,21 @@ writeFileSync(
   `/** The tables of docs/operations.md, cell by cell: written by \`node scripts/make-explanations.mjs\`, edited there. */
 
 // prettier-ignore
-export const ROWS: Readonly<Record<'log' | 'sentence' | 'words' | 'reason' | 'code', readonly (readonly string[])[]>> = {
+export const ROWS: Readonly<Record<'check' | 'log' | 'sentence' | 'inside' | 'words' | 'reason' | 'code', readonly (readonly string[])[]>> = {
 ${tables.join('\n')}
 }
+`,
+)
+
+writeFileSync(
+  join(root, 'src/cli/explain/texts.ts'),
+  `/** What the source says together with a reason or a code, … for values: written by \`node scripts/make-explanations.mjs\`. */
+
+// prettier-ignore
+export const TEXTS: readonly (readonly ['reason' | 'code', string, readonly string[]])[] = [
+${saidInSource(root)
+  .map((row) => `  ${JSON.stringify(row)},`)
+  .join('\n')}
+]
 `,
 )

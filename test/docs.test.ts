@@ -81,7 +81,7 @@ test('every error code is listed with its exit code', () => {
 })
 
 test('ssmctl explain says what docs/operations.md says', () => {
-  const headings = { log: 'Log lines', sentence: 'Sentences', words: 'Words on standard output', reason: 'Reasons', code: 'Error codes' } as const // prettier-ignore
+  const headings = { check: 'Before you switch', log: 'Log lines', sentence: 'Sentences', inside: 'Inside lines', words: 'Words on standard output', reason: 'Reasons', code: 'Error codes' } as const // prettier-ignore
   for (const [kind, heading] of Object.entries(headings)) {
     const there = rowsOf(sectionOf(operations, heading)).map((row) => row.map((cell) => cell.replaceAll(/\[([^\]]+)\]\([^)]*\)/g, '$1'))) // prettier-ignore
     // The cast: the keys of the table above.

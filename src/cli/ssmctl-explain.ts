@@ -33,7 +33,7 @@ async function explain(what: readonly string[], flags: Flags, ctl: Ctl): Promise
     for (const kind of ['reason', 'code'] as const) await listAll(kind, explanations(kind), flags, ctl)
     return 0
   }
-  const lines = what.length === 1 && what[0] === '-' ? await readLines(ctl) : [what.join(' ')]
+  const lines = what.length === 1 && what[0] === '-' ? await readLines(ctl) : linesIn(what.join(' '))
   let exit = 0
   for (const line of lines) {
     const word = explainWord(line.trim())
@@ -48,12 +48,17 @@ async function explain(what: readonly string[], flags: Flags, ctl: Ctl): Promise
   return exit
 }
 
-/** Between runs, and for developers: nowhere explained. */
-const UNLISTED = /={40}$| - DEBUG - |"level":"DEBUG"/u
+/** Between runs, for developers, and what a check says around its findings: nowhere explained. */
+const UNLISTED = /={40}$| - DEBUG - |"level":"DEBUG"|^\s*→ |^✓ |^(?:sender|receiver) with |^\d+ good, /u
+
+/** Several are pasted too. */
+function linesIn(text: string): readonly string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines.length === 1 ? lines : lines.filter((line) => !UNLISTED.test(line))
+}
 
 async function readLines(ctl: Ctl): Promise<readonly string[]> {
-  const lines = (await readAll(ctl.program.stdin, MOST_BYTES)).toString('utf8').split('\n')
-  const said = lines.filter((line) => line.trim() !== '' && !UNLISTED.test(line))
+  const said = linesIn((await readAll(ctl.program.stdin, MOST_BYTES)).toString('utf8'))
   if (said.length > MOST_LINES) throw new SsmError('limit', `more than ${MOST_LINES} lines: explain some of them`)
   return said
 }
@@ -84,6 +89,8 @@ const KINDS: Readonly<Record<ExplainedKind, string>> = {
   code: 'how something of ours failed',
   log: 'a line of the log',
   sentence: 'a warning',
+  inside: 'in a line',
+  check: 'a concern of ssmctl check',
   words: 'words on standard output',
 }
 

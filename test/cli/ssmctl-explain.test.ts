@@ -40,7 +40,8 @@ test('lines as the journal, JSON and a terminal have them; the reason in them', 
   assert.deepEqual(named(json), ['log Failed to verify message: %s', 'reason untrusted'])
   assert.deepEqual(named('Failed to verify message: a certificate of the path has expired'), ['log Failed to verify message: %s', 'reason expired']) // prettier-ignore
   assert.deepEqual(named('/etc/apel/sender.cfg:12: unknown key x'), ['sentence FILE:N: …'])
-  assert.deepEqual(named('msg.example.org:61614: nothing listens on this port'), [], 'a host and its port')
+  const port = 'msg.example.org:61614: nothing listens on this port'
+  assert.deepEqual(named(port), ['inside nothing listens on this port'], 'a host and its port are no file and line')
   assert.deepEqual(named('Cannot start SSM.  Pidfile /run/x already exists.'), ['words Cannot start SSM.  Pidfile FILE already exists.']) // prettier-ignore
   assert.deepEqual(named('something: nobody: said'), [])
   assert.deepEqual(named('{'.repeat(100_000)), [])

@@ -2,12 +2,14 @@
  * What a reason, a code, a log line or a sentence means, and what to try. All of it stands in docs/operations.md too.
  */
 import { nearest } from '../../config/finding.js'
-import { parseJsonObject } from '../../os/json-object.js'
 import { reasonOf, REASON_WORDS } from '../reason-of.js'
 import { hasParts } from '../wildcard.js'
+import { saidIn, type Said } from './line-form.js'
 import { ROWS } from './rows.js'
+import { TEXTS } from './texts.js'
 
-export type ExplainedKind = 'reason' | 'code' | 'log' | 'sentence' | 'words'
+/** `inside`: a piece of a line. `check`: a concern of `ssmctl check`. */
+export type ExplainedKind = 'reason' | 'code' | 'log' | 'sentence' | 'inside' | 'check' | 'words'
 
 export interface Explanation {
   readonly kind: ExplainedKind
@@ -22,11 +24,14 @@ export interface Explanation {
 }
 
 const code = (cell = ''): string => /^`([^`]+)`$/u.exec(cell)?.[1] ?? cell
+const CHECKED = 'Below it, after →, or as the `remedy`, stands what to do. Nothing was changed by looking.'
 
 /** How the cells of each table are read. */
 const READERS: Readonly<Record<ExplainedKind, (cells: readonly string[]) => Explanation>> = {
   log: ([level = '', name, meaning = '', remedy = '']) => ({ kind: 'log', name: code(name), level, meaning, remedy }),
   sentence: ([name, meaning = '', remedy = '']) => ({ kind: 'sentence', name: code(name), meaning, remedy }),
+  inside: ([name, meaning = '', remedy = '']) => ({ kind: 'inside', name: name ?? '', meaning, remedy }),
+  check: ([name, meaning = '']) => ({ kind: 'check', name: name ?? '', meaning, remedy: CHECKED }),
   words: ([name, meaning = '']) => ({ kind: 'words', name: code(name), meaning, remedy: '' }),
   reason: ([name, meaning = '', remedy = '']) => ({ kind: 'reason', name: code(name), meaning, remedy }),
   code: ([name, exit = '', meaning = '', remedy = '']) => ({ kind: 'code', name: code(name), exit, meaning, remedy }),
@@ -45,40 +50,20 @@ export function explainWord(word: string): readonly Explanation[] {
 
 /** Longer lines are cut: no line of ours is. */
 const LONGEST = 16_384
-/** `2026-11-20 14:18:06,423 - NAME - LEVEL - `, and what a journal or a terminal may put before it. */
-const HEAD = /^.*?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - [\w.]+ - ([A-Z]+) - /u
 
-/** A line of a log in any of its forms, or what a program said: what it means, and the reason in it. */
+/** A line of a log in any of its forms, or what a program said: what it means, what the pieces in it mean, and the reason. */
 export function explainLine(line: string): readonly Explanation[] {
-  const { level, message } = messageIn(line.slice(0, LONGEST).trim())
-  const [best] = [...matching(message, level), ...sentences(message)].sort((a, b) => b.weight - a.weight)
+  const said = saidIn(line.slice(0, LONGEST).trim())
+  const whole = best([...(said.finding ? findings(said.message) : matching(said)), ...sentences(said.message)])
+  const piece = best(pieces(said.message))
   const reason =
-    reasonOf(message.replace(/^Message rejected: /u, '')) ?? REASON_WORDS.find((word) => says(message, word))
-  return [...(best === undefined ? [] : [best.explanation]), ...(reason === undefined ? [] : explainWord(reason))]
+    reasonOf(said.message.replace(/^Message rejected: /u, '')) ?? REASON_WORDS.find((word) => says(said.message, word))
+  return [...whole, ...piece, ...(reason === undefined ? wordOf(said.message, whole, piece) : explainWord(reason))]
 }
 
 /** The nearest word there is. */
 export function suggest(word: string): string | undefined {
   return nearest(word, REASON_WORDS)
-}
-
-interface Said {
-  readonly level?: string
-  readonly message: string
-}
-
-function messageIn(line: string): Said {
-  const head = HEAD.exec(line)
-  if (head !== null)
-    return { message: line.slice(head[0].length), ...(head[1] === undefined ? {} : { level: head[1] }) }
-  return fromJson(line) ?? { message: line.replace(/^(?:ssmctl [a-z -]+: )/u, '') }
-}
-
-function fromJson(line: string): Said | undefined {
-  if (!line.startsWith('{')) return undefined
-  const { message, level } = parseJsonObject(line) ?? {}
-  if (typeof message !== 'string') return undefined
-  return { message, ...(typeof level === 'string' ? { level } : {}) }
 }
 
 interface Match {
@@ -87,7 +72,12 @@ interface Match {
   readonly weight: number
 }
 
-function matching(message: string, level: string | undefined): readonly Match[] {
+function best(matches: readonly Match[]): readonly Explanation[] {
+  const [first] = [...matches].sort((a, b) => b.weight - a.weight)
+  return first === undefined ? [] : [first.explanation]
+}
+
+function matching({ message, level }: Said): readonly Match[] {
   return explanations('log').flatMap((explanation) => {
     const parts = explanation.name.split('%s')
     const weight = parts.join('').length
@@ -110,6 +100,69 @@ function sentences(message: string): readonly Match[] {
       ? [{ explanation, weight: parts.join('').length }]
       : []
   })
+}
+
+/** Concerns of a check: `key: …`, `broker msg.example.org:61614: …`. */
+function findings(message: string): readonly Match[] {
+  return each('check').flatMap(({ explanation, name }) => {
+    const parts = name.split(/ HOST(?::PORT)?/u)
+    return hasParts(message, [
+      parts.length === 1 ? `${name}: ` : (parts[0] ?? ''),
+      ...parts.slice(1).map(() => ': '),
+      '',
+    ])
+      ? [{ explanation: { ...explanation, name }, weight: name.length }]
+      : []
+  })
+}
+
+/** Each name of the rows that have several. */
+function each(kind: 'inside' | 'check'): readonly { readonly explanation: Explanation; readonly name: string }[] {
+  return explanations(kind).flatMap((explanation) =>
+    [...explanation.name.matchAll(/`([^`]+)`/gu)].map(([, name = '']) => ({ explanation, name })),
+  )
+}
+
+/** Anywhere in the line, … for anything. */
+function isIn(message: string, text: string): boolean {
+  return hasParts(message, ['', ...text.split('…'), ''])
+}
+
+function pieces(message: string): readonly Match[] {
+  return each('inside').flatMap(({ explanation, name }) =>
+    isIn(message, name) ? [{ explanation: { ...explanation, name }, weight: name.length }] : [],
+  )
+}
+
+/** Lines about one message, and the reason that damage to its structure has there. */
+const VERDICTS: readonly (readonly [string, string])[] = [
+  ['Failed to verify message: ', 'malformed'],
+  ['Failed to decrypt message: ', 'undecryptable'],
+]
+
+/** The reason or code that the source gives what the line says. A code is general: only for want of something better. */
+function wordOf(message: string, whole: readonly Explanation[], piece: readonly Explanation[]): readonly Explanation[] {
+  const found = TEXTS.flatMap(([kind, word, texts]) => {
+    const weights = texts.filter((text) => isIn(message, text)).map((text) => text.replaceAll('…', '').length)
+    return weights.length === 0 ? [] : [{ kind, word, weight: Math.max(...weights) }]
+  })
+  const most = Math.max(...found.map(({ weight }) => weight))
+  const verdict = VERDICTS.find(([begins]) => message.includes(begins))
+  const told = found.filter(({ weight }) => weight === most)
+  const reasons = told.filter(({ kind }) => kind === 'reason').map(({ word }) => word)
+  if (reasons.length > 0) return ofKind('reason', reasons)
+  if (verdict !== undefined) return told.length > 0 ? ofKind('reason', [verdict[1]]) : []
+  const isTold = piece.length > 0 || whole.some(({ kind }) => kind === 'sentence' || kind === 'words')
+  return isTold
+    ? []
+    : ofKind(
+        'code',
+        told.map(({ word }) => word),
+      )
+}
+
+function ofKind(kind: 'reason' | 'code', words: readonly string[]): readonly Explanation[] {
+  return explanations(kind).filter(({ name }) => words.includes(name))
 }
 
 /** Does it speak of this reason in its own words? */
