@@ -150,6 +150,8 @@ export interface PlaceConfig {
   /** Of a sender. */
   readonly pathType: 'dirq' | 'directory'
   readonly daemon: SenderDaemonConfig
+  /** Of a receiver: how long a message is held, ms. undefined: the file has it wrong. */
+  readonly holdKeep?: number
 }
 
 export interface SenderDaemonConfig {

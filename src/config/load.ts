@@ -127,7 +127,8 @@ export function loadPlace(file: string, role: Program, cwd: string): PlaceConfig
     const path = values.need('path', 'messaging', 'path')
     const pathType = role === 'sender' ? values.word('messaging', 'path_type', ['dirq', 'directory']) : 'dirq'
     const daemon = optional('statusSocket', values.find('path', 'daemon', 'status_socket'))
-    return { role, path, pathType, daemon }
+    const keep = role === 'receiver' ? values.find('duration', 'certificates', 'hold_keep') : undefined
+    return { role, path, pathType, daemon, ...optional('holdKeep', keep) }
   }).config
 }
 

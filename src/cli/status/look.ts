@@ -1,10 +1,12 @@
 /** What can be seen of a program from outside: it answers; or it runs and does not answer; or there are its spools alone. */
+import { optional } from '../../config/optional.js'
 import type { PlaceConfig } from '../../config/config.js'
 import { createDisk, type Disk } from '../../os/disk.js'
 import { findLiving, type Holder } from '../../os/run-lock.js'
 import { receiverFigures, senderFigures } from '../../spool/figures.js'
 import { OWN_DIRECTORY } from '../../spool/own-directory.js'
 import { askRunning } from './ask.js'
+import { lookAtHeld, type HeldView } from './held.js'
 import { lookAtRefused, type Refused } from './refused.js'
 import type { SpoolFigures, Status } from './status.js'
 import { socketPath } from './verbs.js'
@@ -21,11 +23,13 @@ export type Seen =
       readonly spools: SpoolFigures
       /** Of reject, or of what was set aside. Absent: nothing lies there. */
       readonly refused?: Refused
+      /** Of a receiver. Absent: nothing is held. */
+      readonly held?: HeldView
     }
 
 /** Throws SsmError `configuration`, `unreachable` or `disk`. */
 export async function lookAtProgram(place: PlaceConfig, now: number): Promise<Seen> {
-  const { role, path, pathType, daemon } = place
+  const { role, path, pathType, daemon, holdKeep } = place
   // Made by the program that we ask; what it holds was made safe to print there.
   const status = (await askRunning(socketPath(path, daemon), { verb: 'status' })) as Status | undefined
   if (status !== undefined) return { running: true, ...status }
@@ -40,6 +44,7 @@ export async function lookAtProgram(place: PlaceConfig, now: number): Promise<Se
     ...(holder === undefined ? {} : { pid: holder.pid, since: holder.since }),
     spools,
     ...(await refusedOf(disk, path, spools)),
+    ...('held' in spools ? optional('held', await lookAtHeld(disk, path, spools.held, holdKeep)) : {}),
   }
 }
 

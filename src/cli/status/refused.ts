@@ -18,7 +18,7 @@ export interface Refused {
 }
 
 const MOST_READ = 1000
-const ERROR_LIMIT = 64 * 1024
+const FIELD_LIMIT = 64 * 1024
 /** What an element without one counts as; `ssmctl spool count --by` says so too. */
 export const NO_REASON = '-'
 
@@ -29,7 +29,7 @@ export async function lookAtRefused(disk: Disk, path: string, count: number, mos
   for await (const element of newestFirst(disk, path)) {
     if (looked >= most) break
     looked += 1
-    const reason = reasonOf(await errorOf(disk, `${path}/${element}/error`)) ?? NO_REASON
+    const reason = reasonOf(await fieldOf(disk, `${path}/${element}`, 'error')) ?? NO_REASON
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
   return { reasons: Object.fromEntries(reasons), looked, of: Math.max(count, looked) }
@@ -42,10 +42,10 @@ async function* newestFirst(disk: Disk, path: string): AsyncGenerator<string> {
   }
 }
 
-/** Empty: none that could be read. */
-async function errorOf(disk: Disk, path: string): Promise<string> {
+/** Of an element; empty: none that could be read. Throws SsmError `disk`. */
+export async function fieldOf(disk: Disk, element: string, field: string): Promise<string> {
   try {
-    return (await readRegularFile(disk, path, ERROR_LIMIT))?.bytes.toString('utf8') ?? ''
+    return (await readRegularFile(disk, `${element}/${field}`, FIELD_LIMIT))?.bytes.toString('utf8') ?? ''
   } catch (error) {
     if (!isSsmError(error, 'element-damaged')) throw error
     return ''

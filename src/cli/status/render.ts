@@ -25,7 +25,7 @@ const TOP_SIGNERS = 5
 /** `colour`: the first word of the state in green or red. */
 export function renderSeen(seen: Seen, colour: boolean): string {
   const state = createPaint(colour)(isHealthy(seen) ? 'good' : 'wrong', stateOf(seen))
-  const lines = isAnswer(seen) ? linesOf(seen) : [...spoolLines(seen.spools), ...refusedLine(seen)]
+  const lines = isAnswer(seen) ? linesOf(seen) : [...spoolLines(seen.spools), ...refusedLine(seen), ...heldLines(seen)]
   return `${[`${seen.program}: ${state}`, ...lines].join('\n')}\n`
 }
 
@@ -45,6 +45,7 @@ function linesOf(status: Status): string[] {
     ...lastLine(status),
     ...(status.spools === undefined ? [`spools: ${status.spoolsFailed ?? 'unknown'}`] : spoolLines(status.spools)),
     ...reasonLine(status),
+    ...heldLines(status),
     ...(status.trust === undefined ? [] : trustLines(status.trust, status.now)),
     ...signerLines(status),
   ]
@@ -104,6 +105,20 @@ function refusedLine({ spools, refused }: Exclude<Seen, Status>): string[] {
   const what = isReceiver(spools) ? 'reject' : 'set aside'
   const cut = refused.looked < refused.of ? ` (the newest ${refused.looked} of ${refused.of})` : ''
   return [`${what} by reason${cut}: ${reasonText(refused.reasons)}`]
+}
+
+/** Why messages wait for fresh trust data, and for how long they may. */
+function heldLines({ held, now }: Pick<Seen, 'now' | 'held'>): string[] {
+  if (held === undefined) return []
+  const cut = held.looked < held.of ? ` (the oldest ${held.looked} of ${held.of})` : ''
+  const time = (at: string): string => `${clockTime(at)} (${distance(at, now)})`
+  const since = held.since === undefined ? '' : `, the first since ${time(held.since)}`
+  const until = held.until === undefined ? '' : `, kept until ${time(held.until)}`
+  const groups = held.groups.map(({ ca, reason, count, since: from }) => {
+    const waits = from === undefined ? '' : ` (since ${distance(from, now)})`
+    return `  ${grouped(count, ' ').padStart(9)}  ${reason === NO_REASON ? 'without a reason' : reason}, ${ca === '' ? 'no CA named' : ca}${waits}`
+  })
+  return [`held by CA and reason${cut}${since}${until}:`, ...groups]
 }
 
 function reasonText(reasons: Readonly<Record<string, number>>): string {

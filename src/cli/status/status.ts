@@ -1,4 +1,5 @@
 /** How a running program is: what it counted, what lies in its spools, how fresh its trust is, and whether all is well. */
+import { optional } from '../../config/optional.js'
 import type { ReceiverConfig, SenderConfig } from '../../config/config.js'
 import { messageOf } from '../../errors.js'
 import { PRINTABLE_LIMITS, printable } from '../../observe/printable.js'
@@ -11,6 +12,7 @@ import { requeueVerb } from '../receiver-requeue.js'
 import type { TrustFigures } from '../receiver-trust.js'
 import { VERSION } from '../version.js'
 import type { Receiver } from '../wire-receiver.js'
+import { lookAtHeld, type HeldView } from './held.js'
 import { remembered } from './remembered.js'
 import type { Verbs } from './verbs.js'
 
@@ -28,6 +30,8 @@ export interface Status extends TallyView {
   readonly spools?: SpoolFigures
   readonly spoolsFailed?: string
   readonly trust?: TrustFigures
+  /** Of a receiver. Absent: nothing is held. */
+  readonly held?: HeldView
 }
 
 export interface Health {
@@ -47,10 +51,15 @@ export function receiverVerbs(status: GetStatus, receiver: Pick<Receiver, 'reque
 
 export function receiverStatus(
   { tally, trustFigures }: Pick<Receiver, 'tally' | 'trustFigures'>,
-  { messaging: { path } }: ReceiverConfig,
+  { messaging: { path }, certificates: { holdKeep } }: ReceiverConfig,
   { pid }: Program,
 ): GetStatus {
-  const figures = remembered(() => receiverFigures(createDisk(), path), systemClock, FRESH)
+  const disk = createDisk()
+  const look = async (): Promise<Pick<Status, 'spools' | 'held'>> => {
+    const spools = await receiverFigures(disk, path)
+    return { spools, ...optional('held', await lookAtHeld(disk, path, spools.held, holdKeep)) }
+  }
+  const figures = remembered(look, systemClock, FRESH)
   return async () => ({
     ...about('ssmreceive', tally, path, pid),
     ...(await orWhy(figures)),
@@ -63,7 +72,8 @@ export function senderStatus(
   { messaging: { path, pathType } }: SenderConfig,
   { pid }: Program,
 ): GetStatus {
-  const figures = remembered(() => senderFigures(createDisk(), path, pathType), systemClock, FRESH)
+  const look = async () => ({ spools: await senderFigures(createDisk(), path, pathType) })
+  const figures = remembered(look, systemClock, FRESH)
   return async () => ({ ...about('ssmsend', tally, path, pid), ...(await orWhy(figures)) })
 }
 
@@ -79,9 +89,11 @@ function healthOf({ link }: TallyView): Health {
   return { ok: false, words: `${link.paused ? 'paused' : 'not connected'}: ${link.why}` }
 }
 
-async function orWhy(figures: () => Promise<SpoolFigures>): Promise<Pick<Status, 'spools' | 'spoolsFailed'>> {
+type Figures = Pick<Status, 'spools' | 'spoolsFailed' | 'held'>
+
+async function orWhy(figures: () => Promise<Figures>): Promise<Figures> {
   try {
-    return { spools: await figures() }
+    return await figures()
   } catch (error) {
     return { spoolsFailed: printable(messageOf(error), PRINTABLE_LIMITS.sentence) }
   }
