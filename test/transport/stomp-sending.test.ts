@@ -8,6 +8,7 @@ import { createStompTransport } from '../../src/transport/stomp/index.js'
 import { StompSocket } from '../../src/transport/stomp/socket.js'
 import { never, sealed } from '../contract/transport.js'
 import { startFakeBroker } from '../kit/fake-broker.js'
+import { eventually } from '../kit/site.js'
 import { refusal, stompSettings, testDeps, transportTo } from '../kit/transport.js'
 
 const options = { timeout: 120_000 }
@@ -135,6 +136,50 @@ describe('sending', options, () => {
     release()
     await Promise.all(sent)
     assert.deepEqual(broker.errors, [])
+  })
+
+  test('a receipt for what has not gone out yet confirms nothing', async () => {
+    let release = (): void => undefined
+    await using broker = await startFakeBroker(async (peer) => {
+      await peer.greet()
+      peer.socket.pause()
+      await new Promise<void>((resolve) => (release = resolve))
+      peer.socket.resume()
+      for (let n = 0; n < 21; n++) {
+        const { headers } = await peer.expect('SEND')
+        peer.send(`RECEIPT\nreceipt-id:${headers.get('receipt') ?? ''}\n\n\0`)
+      }
+    })
+    const deps = testDeps()
+    await using publisher = await transportTo(broker, {}, deps).openPublisher(never())
+    const body = sealed(Buffer.alloc(1_000_000, 'x'))
+    const sent = Array.from({ length: 20 }, (_, n) => publisher.publish({ id: `m${n}`, body }, never()))
+    let last = 'waiting'
+    const waiting = publisher.publish({ id: 'last', body }, never()).then(() => (last = 'confirmed'))
+    await sleep(50)
+    broker.peers[0]!.send('RECEIPT\nreceipt-id:last\n\n\0')
+    await eventually('it was heard', () => deps.log.lines.some((line) => line.includes('nobody waits for: last')))
+    assert.equal(last, 'waiting')
+    release()
+    await Promise.all([...sent, waiting])
+    assert.deepEqual(broker.errors, [])
+    assert.equal(broker.peers[0]!.frames.filter(({ headers }) => headers.get('receipt') === 'last').length, 1)
+  })
+
+  test('the body of what could not be sent goes out with nothing else', async () => {
+    await using broker = await startFakeBroker(async (peer) => {
+      await peer.greet('version:1.2\n')
+    })
+    const publisher = await transportTo(broker, { destination: '/queue/a\0b' }).openPublisher(never())
+    await assert.rejects(publisher.publish({ id: 'a', body: sealed('secret') }, never()), refusal('message-refused'))
+    await publisher[Symbol.asyncDispose]()
+    assert.deepEqual(
+      broker.peers[0]!.frames.map(({ command, body }) => [command, body.toString()]),
+      [
+        ['CONNECT', ''],
+        ['DISCONNECT', ''],
+      ],
+    )
   })
 
   test('messages of one turn go out together, until a good many wait', async () => {

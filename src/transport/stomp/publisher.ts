@@ -16,6 +16,8 @@ interface Pending {
   readonly receipt: string
   readonly bytes: number
   readonly signal: AbortSignal
+  /** Handed to the connection: a receipt that comes before is for something else. */
+  isSent: boolean
   deadline: number
   readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: SsmError) => void
@@ -61,6 +63,7 @@ export class StompPublisher implements Publisher, SessionUser {
         receipt: this.#freeReceipt(id),
         bytes: body.length,
         signal,
+        isSent: false,
         deadline: 0,
         resolve,
         reject,
@@ -84,7 +87,7 @@ export class StompPublisher implements Publisher, SessionUser {
 
   receipt(id: string): void {
     const pending = this.#pending.get(id)
-    if (pending === undefined) {
+    if (pending?.isSent !== true) {
       this.#deps.log.debug('Ignoring a receipt that nobody waits for: %s', id)
       return
     }
@@ -94,7 +97,7 @@ export class StompPublisher implements Publisher, SessionUser {
 
   refused(receipt: string, error: SsmError): void {
     const pending = this.#pending.get(receipt)
-    if (pending !== undefined) this.#fail(pending, error)
+    if (pending?.isSent === true) this.#fail(pending, error)
   }
 
   tick(): void {
@@ -170,6 +173,7 @@ export class StompPublisher implements Publisher, SessionUser {
       )
       return
     }
+    pending.isSent = true
     this.#allowTime(pending)
     this.#deps.log.info('Waiting for broker to accept message.')
   }

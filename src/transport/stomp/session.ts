@@ -141,11 +141,17 @@ export class Session {
 
   /** Hands SEND to the library, and the body around it. The caller looks at `blocked` first. */
   send(headers: Headers, body: Uint8Array): void {
+    const destination = this.header(this.#settings.destination)
     this.#socket.nextBody = body
-    this.#client.publish({
-      destination: this.header(this.#settings.destination),
-      headers: libraryHeaders({ ...headers, 'content-length': String(body.length) }),
-    })
+    try {
+      this.#client.publish({
+        destination,
+        headers: libraryHeaders({ ...headers, 'content-length': String(body.length) }),
+      })
+    } finally {
+      // When the library sent nothing, the body must not go out in another frame.
+      this.#socket.nextBody = null
+    }
   }
 
   subscribe(headers: Headers): void {
