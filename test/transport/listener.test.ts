@@ -91,6 +91,20 @@ test('a client that goes: what it has no receipt for is not delivered any more, 
   assert.equal((await listening.take()).id, 'c')
 })
 
+test('dispose: what was taken and not stored is not confirmed by the RECEIPT of DISCONNECT either', async () => {
+  const listening = await openListening({ window: { messages: 1, bytes: 1000 } })
+  await using client = await connectStomp(listening.port)
+  await client.greet('accept-version:1.2')
+  const goodbye = Buffer.from('DISCONNECT\nreceipt:bye\n\n\0')
+  client.send(Buffer.concat([...['a', 'b'].map((id) => sendFrame(DESTINATION, id, 'x', null)), goodbye]))
+  const first = await listening.take()
+  const disposed = listening[Symbol.asyncDispose]()
+  first.stored()
+  await assert.rejects(client.next(), /closed/)
+  client.socket.destroy()
+  await disposed
+})
+
 test('dispose: no new clients, iteration ends, what was handed out is still answered', async () => {
   const listening = await openListening()
   await using client = await connectStomp(listening.port)

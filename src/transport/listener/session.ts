@@ -81,6 +81,8 @@ export class Session implements Reader, Owner {
   #head: FrameHead | undefined
   #frames = 0
   #unanswered = 0
+  /** Was a message taken over and not stored? */
+  #isOneUnstored = false
   /** The last word; an ERROR, if any. */
   #farewell: Buffer | null = null
   /** RECEIPT of DISCONNECT: the last word if there is no other and every message was stored. */
@@ -188,6 +190,7 @@ export class Session implements Reader, Owner {
   /** The consumer has dealt with a message of ours. */
   settled(message: Message, outcome: Outcome): void {
     this.#unanswered -= 1
+    if (outcome !== 'stored') this.#isOneUnstored = true
     if (message.receipt === null && outcome !== 'stored') {
       this.#host.log.warning('Message %s from %s asked for no receipt and was not stored.', message.id, this.address)
     }
@@ -333,7 +336,8 @@ export class Session implements Reader, Owner {
   }
 
   #finish(): void {
-    const last = this.#farewell ?? (this.#unanswered === 0 ? this.#goodbye : null)
+    const isAllStored = this.#unanswered === 0 && !this.#isOneUnstored
+    const last = this.#farewell ?? (isAllStored ? this.#goodbye : null)
     if (!this.#link.lingering) this.#link.finish(last, this.#lingerMs)
   }
 }
