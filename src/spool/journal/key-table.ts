@@ -167,10 +167,12 @@ export class KeyTable {
 
   /** Notes a message that is stored. One that is known already gets nothing. */
   add(key: MessageKey, seconds: number): void {
+    const signer = this.#signerOf(key.signer)
+    // First of all: what came again when it was forgotten counts anew.
+    while (this.#isStale(signer, seconds)) this.#evict(signer)
     this.#write(this.#capacity, key)
     if (this.#pairs.find(this.#capacity) !== NONE) return
-    const signer = this.#signerOf(key.signer)
-    while (signer.count >= this.#share || this.#isStale(signer, seconds)) this.#evict(signer)
+    while (signer.count >= this.#share) this.#evict(signer)
     if (this.#count >= this.#limits.count) this.#evictOldest(signer)
     if (this.#free === NONE && this.#used === this.#capacity) {
       this.#resize(Math.min(this.#capacity * 2, this.#limits.count))

@@ -27,7 +27,7 @@ test('finds what a plain list finds, with few and many alike keys, growing and e
       const now = step * 7
       const pick = () => String(randomInt(variety))
       const key = keyOf(`signer ${randomInt(8)}`, pick(), pick())
-      const mine = list.filter((one) => one.key.signer === key.signer)
+      let mine = list.filter((one) => one.key.signer === key.signer)
       const latest = (match: (one: MessageKey) => boolean) => {
         const time = mine.findLast((one) => match(one.key))?.time
         return time === undefined || time + AGE < now ? undefined : time
@@ -39,10 +39,13 @@ test('finds what a plain list finds, with few and many alike keys, growing and e
       }
       assert.deepEqual(table.find(key, now), expected, `limit ${limit}, variety ${variety}, step ${step}`)
       table.add(key, now)
+      // What is forgotten goes first: it may be this very one.
+      const stale = mine.filter(({ time }) => time + AGE < now)
+      list = list.filter((one) => !stale.includes(one))
+      mine = mine.filter((one) => !stale.includes(one))
       if (mine.some(({ key: one }) => one.signature === key.signature && one.content === key.content)) continue
-      let over = mine.filter(({ time }) => time + AGE < now).length
-      over = Math.max(over, mine.length + 1 - share)
-      list = list.filter((one) => !mine.slice(0, Math.max(0, over)).includes(one))
+      const over = Math.max(0, mine.length + 1 - share)
+      list = list.filter((one) => !mine.slice(0, over).includes(one))
       if (list.length >= limit) list.shift()
       list.push({ key, time: now })
       assert.equal(table.size, list.length)
@@ -83,6 +86,16 @@ test('what is too old counts no more', () => {
   assert.equal(table.find(key, 6 + AGE).pair, undefined)
   // A clock that went back.
   assert.equal(table.find(key, 1).pair, 5)
+})
+
+test('what comes again when it was forgotten is known from then on', () => {
+  const table = new KeyTable({ count: 400, age: AGE })
+  const key = keyOf('a', '1', '1')
+  table.add(key, 5)
+  table.add(key, 6 + AGE)
+  assert.equal(table.size, 1)
+  const time = 6 + AGE
+  assert.deepEqual(table.find(key, 7 + AGE), { pair: time, signature: time, content: time })
 })
 
 test('keys of another signer never count, not even with the same bits', () => {
