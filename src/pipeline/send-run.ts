@@ -93,6 +93,12 @@ export class SendRun {
     return this.#trouble() !== undefined || this.#signals.stop.aborted
   }
 
+  /** What a connection was never asked to carry did not end it, and must not be blamed for its end. */
+  #hasEnded({ lost }: Publisher): boolean {
+    if (lost?.aborted === true) this.#lost ??= errorOf(lost.reason)
+    return this.#isOver()
+  }
+
   async #alone(publisher: Publisher, ids: readonly MessageId[]): Promise<void> {
     for (const id of ids) {
       if (this.#isOver()) return
@@ -196,7 +202,7 @@ export class SendRun {
     await this.#bodies.enter(size)
     try {
       const message = await this.#seal(claim)
-      if (message === null || this.#isOver()) return 'skipped'
+      if (message === null || this.#hasEnded(publisher)) return 'skipped'
       return await this.#publish(publisher, claim, message, alone)
     } finally {
       this.#bodies.leave(size)
@@ -206,6 +212,10 @@ export class SendRun {
   async #publish(publisher: Publisher, claim: Claim<Uint8Array>, message: Message, alone: boolean): Promise<Outcome> {
     const { log, archive } = this.#deps
     const kept = archive && (await archive.keep(claim.id, message.plain))
+    if (this.#hasEnded(publisher)) {
+      kept?.drop()
+      return 'skipped'
+    }
     log.info('Sending message: %s', claim.id)
     let receipt: Receipt
     try {
@@ -257,6 +267,8 @@ export class SendRun {
   async #refuse(claim: Claim<Uint8Array>, why: string): Promise<Outcome> {
     this.#deps.log.warning('Message %s was refused: %s', claim.id, { message: why })
     this.#refused.push({ claim, why })
+    // The broker has named it: it is none of those that may have ended a connection.
+    this.#suspects.clear(claim.id)
     if (this.#refused.length < REFUSALS_IN_A_ROW) return 'refused'
     for (const refused of this.#refused.splice(0)) await this.#giveBack(refused.claim.id, refused.claim)
     throw new SsmError(

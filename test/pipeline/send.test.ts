@@ -119,6 +119,39 @@ test('two refused messages are set aside, the others arrive', async () => {
   assert.deepEqual(asides.sort(), ['m0003: too large [message-refused]', 'm0009: too large [message-refused]'])
 })
 
+test('a connection that a refusal ended is asked for nothing more, and nobody else is blamed', async () => {
+  const asked: string[] = []
+  let connections = 0
+  const transport: Transport = {
+    openSubscriber: () => Promise.reject(new SsmError('usage', 'not here')),
+    openPublisher: () => {
+      const connection = ++connections
+      const ended = new AbortController()
+      return Promise.resolve({
+        lost: ended.signal,
+        async publish({ id }) {
+          asked.push(`${connection} ${id}${ended.signal.aborted ? ' in vain' : ''}`)
+          await new Promise((resolve) => setImmediate(resolve))
+          const fails = connection === 1 || id === 'm0000'
+          if (fails) ended.abort(lost())
+          if (connection > 1 && fails) throw new SsmError('message-refused', 'not this one')
+          if (ended.signal.aborted) throw lost()
+          return {}
+        },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      })
+    },
+  }
+  const { deps, asides, log } = scene(new MemorySpool(3), transport)
+  assert.deepEqual(await sendAll(deps, signals()), { sent: 2, setAside: 1, locked: 0, left: 0 })
+  const suspects = ['1 m0000', '1 m0001', '1 m0002', '2 m0000', '3 m0001', '3 m0002']
+  assert.deepEqual([asked, asides], [suspects, ['m0000: not this one [message-refused]']])
+  assert.deepEqual(
+    log.lines.filter((line) => line.includes('locked')),
+    [],
+  )
+})
+
 test('three refusals in a row put the three back and end the run', async () => {
   const { spool, deps, asides } = run(20, () => {
     throw new SsmError('message-refused', 'no rights')
