@@ -67,11 +67,13 @@ export function createRoom(options: RoomOptions): Room {
     return maxMessages > 0 && isFull()
   }
 
-  async function assertRoom(bytes: number): Promise<void> {
-    if (isUncertain(bytes)) {
-      looking ??= look().finally(() => (looking = undefined))
-      await looking
-    }
+  async function lookWhenUncertain(bytes: number): Promise<void> {
+    if (!isUncertain(bytes)) return
+    looking ??= look().finally(() => (looking = undefined))
+    await looking
+  }
+
+  function assertRoom(bytes: number): void {
     if (isTight(bytes)) throw tooLittle()
     isPaused = maxMessages > 0 && isFull()
     if (isPaused) {
@@ -90,9 +92,14 @@ export function createRoom(options: RoomOptions): Room {
   }
 
   return {
-    assertAny: () => assertRoom(0),
+    async assertAny() {
+      await lookWhenUncertain(0)
+      assertRoom(0)
+    },
     async enter(bytes) {
-      await assertRoom(bytes)
+      await lookWhenUncertain(bytes)
+      // Nothing comes between here and the taking: of those who looked together, each sees what the one before has taken.
+      assertRoom(bytes)
       const taken = bytes + OVERHEAD
       inFlight += 1
       inHand += taken

@@ -106,3 +106,14 @@ test('without a limit the messages in hand must fit all the same', async () => {
   clock.advance(1000)
   await room.enter(16_000)
 })
+
+test('of those that ask at once only so many enter as there is room for', async () => {
+  const tight = createScene({ minFree: 64 * MIB })
+  tight.state.free = 85 * MIB
+  const many = createScene({ maxMessages: 100 })
+  many.state.messages = 98
+  for (const { room, state } of [tight, many]) {
+    const asked = await Promise.allSettled(Array.from({ length: 10 }, () => room.enter(10 * MIB)))
+    assert.deepEqual([asked.filter(({ status }) => status === 'fulfilled').length, state.looks], [2, 1])
+  }
+})
