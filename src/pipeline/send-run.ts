@@ -228,7 +228,7 @@ export class SendRun {
     else log.info('Sent %s, Argo ID: %s', claim.id, receipt.brokerId)
     this.report.sent += 1
     this.#suspects.passed(claim.id)
-    await removeSent(claim, kept)
+    await removeSent(this.#deps, claim, kept)
     this.#troubles = 0
     if (this.#refused.length > 0) await this.#setAsideRefused()
     return 'passed'
@@ -301,16 +301,30 @@ function withCode({ message, code }: SsmError): string {
 }
 
 /** A copy is confirmed when the element is gone: one that stays is sent again, and kept again. */
-async function removeSent(claim: Claim<Uint8Array>, kept: Kept | undefined): Promise<void> {
+async function removeSent(
+  { outgoing }: Pick<SendDeps, 'outgoing'>,
+  claim: Claim<Uint8Array>,
+  kept: Kept | undefined,
+): Promise<void> {
   try {
     await claim.remove()
   } catch (error) {
     // Whoever took our lock has the element now; that it was sent is true all the same.
-    if (isSsmError(error, 'lock-lost')) kept?.confirm()
+    if (isSsmError(error, 'lock-lost') || isGone(outgoing, claim.id)) kept?.confirm()
     else kept?.drop()
     throw error
   }
   kept?.confirm()
+}
+
+/** Removed, although removing it then failed: its lock, say, or the fsync. */
+function isGone({ has }: SendDeps['outgoing'], id: MessageId): boolean {
+  try {
+    return has?.(id) === false
+  } catch {
+    // The error that is told already is that of the disk.
+    return false
+  }
 }
 
 function isAboutRights({ cause }: SsmError): boolean {

@@ -16,7 +16,8 @@ import { SendRun } from './send-run.js'
 
 /** What the loop is given. */
 export interface SendDeps {
-  readonly outgoing: Spool<Uint8Array>
+  /** `has`: is there an element of this id? */
+  readonly outgoing: Spool<Uint8Array> & { readonly has?: (id: MessageId) => boolean }
   /** Durable in `.ssm/failed` with its reason, then gone from the queue. */
   readonly setAside: (claim: Claim<Uint8Array>, error: string, attempts?: number) => Promise<void>
   /** Keeps copies of what is sent. A message whose copy cannot be kept is not sent. */

@@ -244,6 +244,28 @@ test('a copy is kept before the broker is asked, confirmed when the element is g
   assert.deepEqual(of('m0003'), ['keep m0003'], 'nothing is sent without its copy')
 })
 
+test('the copy of what is gone is confirmed, although the disk failed at its removal', async () => {
+  const happened: string[] = []
+  const { deps, spool } = run(2, () => ({}))
+  const keep = (id: string) =>
+    Promise.resolve({
+      confirm: () => void happened.push(`confirm ${id}`),
+      drop: () => void happened.push(`drop ${id}`),
+    })
+  const claim = spool.claim.bind(spool)
+  spool.claim = async (id) => {
+    const claimed = await claim(id)
+    const remove = (): Promise<void> => {
+      if (id === 'm0001') spool.elements.delete(id)
+      return Promise.reject(new SsmError('disk', 'EIO'))
+    }
+    return claimed && { ...claimed, remove }
+  }
+  const has = (id: string): boolean => spool.elements.has(id)
+  await sendAll({ ...deps, archive: { keep }, outgoing: Object.assign(spool, { has }) }, signals())
+  assert.deepEqual(happened.sort(), ['confirm m0001', 'drop m0000'])
+})
+
 test('elements that only their owner may lock do not hold up those behind them', async () => {
   const { deps, spool } = run(12, () => ({}))
   const claim = spool.claim.bind(spool)
