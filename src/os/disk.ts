@@ -64,7 +64,7 @@ export interface Disk {
   read(fd: number, buffer: Uint8Array, offset: number, position: number): Promise<number>
   /** Bytes written; may be fewer than given. */
   write(fd: number, buffer: Uint8Array, offset: number): Promise<number>
-  /** Appends a short line to a file opened with `OPEN.append`. */
+  /** Appends a short line to a file opened with `OPEN.append`. One that is cut off is ENOSPC. */
   append(fd: number, line: string): void
   fsync(fd: number): Promise<void>
   truncate(fd: number, length: number): void
@@ -197,7 +197,8 @@ export function createDisk(): Disk {
     read,
     write,
     append: (fd, line) => {
-      fs.writeSync(fd, line)
+      if (fs.writeSync(fd, line) < Buffer.byteLength(line))
+        throw Object.assign(new Error('cut off'), { code: 'ENOSPC' })
     },
     fsync,
     truncate: (fd, length) => {

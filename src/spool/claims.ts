@@ -14,6 +14,7 @@ import type { Clock } from '../os/clock.js'
 import type { Disk } from '../os/disk.js'
 import { OPEN } from '../os/disk.js'
 import { diskError, isSystem } from '../os/disk-error.js'
+import { discard } from '../os/durable.js'
 import type { ProcessIdentity } from '../os/process-identity.js'
 import { thisProcess } from '../os/process-identity.js'
 import { type ClaimLine, claimLine, listClaimRecords, readClaimRecord } from './claim-record.js'
@@ -65,6 +66,8 @@ export function createClaims(options: ClaimsOptions): Claims {
   const strays = new Map<MessageId, number>()
   let fd: number | undefined
   let lines = 0
+  /** The last line may have been cut off. */
+  let torn = false
   let last = 0
 
   /** Stray times that a lock still bears. */
@@ -76,14 +79,20 @@ export function createClaims(options: ClaimsOptions): Claims {
   function write(path: string): number {
     const opened = disk.open(path, OPEN.append, 0o600)
     const left = standing()
-    strays.clear()
-    disk.append(opened, `${JSON.stringify(identity)}\n`)
-    for (const [id, mtimeMs] of living) disk.append(opened, claimLine({ id, mtimeMs, stray: false }))
-    for (const [id, mtimeMs] of left) {
-      strays.set(id, mtimeMs)
-      disk.append(opened, claimLine({ id, mtimeMs, stray: true }))
+    try {
+      disk.append(opened, `${JSON.stringify(identity)}\n`)
+      for (const [id, mtimeMs] of living) disk.append(opened, claimLine({ id, mtimeMs, stray: false }))
+      for (const [id, mtimeMs] of left) disk.append(opened, claimLine({ id, mtimeMs, stray: true }))
+    } catch (error) {
+      // On a full disk it is tried again and again: descriptors must not be used up by that, and half a record says nothing.
+      disk.close(opened)
+      discard(disk, path)
+      throw error
     }
+    strays.clear()
+    for (const [id, mtimeMs] of left) strays.set(id, mtimeMs)
     lines = living.size + left.length
+    torn = false
     return opened
   }
 
@@ -98,9 +107,11 @@ export function createClaims(options: ClaimsOptions): Claims {
     try {
       if (fd !== undefined && lines > STALE_LINES + 2 * living.size) rewrite()
       fd ??= write(record)
-      disk.append(fd, claimLine(line))
+      disk.append(fd, torn ? `\n${claimLine(line)}` : claimLine(line))
+      torn = false
       lines += 1
     } catch (error) {
+      torn = true
       throw diskError(error, 'write the record of claims', record)
     }
   }

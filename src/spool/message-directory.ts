@@ -169,9 +169,20 @@ function takeLock(disk: Disk, { claims, locks }: Opened, id: MessageId, file: Bu
   }
   try {
     // The file is new: its time alone would only be as fine as the kernel's tick, but the name makes up for it.
-    const { mtimeMs } = disk.fstat(fd)
+    const mtimeMs = timeOf(disk, fd)
     claims.record(id, mtimeMs)
     return { path, file, mtimeMs, touched: now, lost: false }
+  } catch (error) {
+    // A lock that is nobody's would hold the message back for as long as a lock may be old.
+    claims.forget(id)
+    discard(disk, path)
+    throw diskError(error, 'lock', path)
+  }
+}
+
+function timeOf(disk: Disk, fd: number): number {
+  try {
+    return disk.fstat(fd).mtimeMs
   } finally {
     disk.close(fd)
   }

@@ -14,6 +14,7 @@ import type { Clock } from '../os/clock.js'
 import type { Disk, Stats } from '../os/disk.js'
 import { OPEN } from '../os/disk.js'
 import { diskError, isSystem, pathText } from '../os/disk-error.js'
+import { discard } from '../os/durable.js'
 import { effectiveUser } from '../os/process-identity.js'
 import type { Claims } from './claims.js'
 import { lookAt, visitDirectory } from './listing.js'
@@ -131,7 +132,14 @@ export function takeLock(place: LockPlace, id: MessageId, directory: string, pat
     claims.stray(id, mtimeMs)
     return null
   }
-  return confirm(place, lock)
+  try {
+    return confirm(place, lock)
+  } catch (error) {
+    // A lock that is nobody's would hold the element back for as long as a lock may be old.
+    claims.forget(id)
+    discard(disk, lockPath)
+    throw error
+  }
 }
 
 /** After the link: is the element still there, and its time ours? Another claimant may have touched it just before he lost. */

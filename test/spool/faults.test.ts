@@ -8,11 +8,13 @@ import { isSsmError } from '../../src/errors.js'
 import { createDisk } from '../../src/os/disk.js'
 import type { Disk } from '../../src/os/disk.js'
 import { systemClock as clock } from '../../src/os/clock.js'
+import { thisProcess } from '../../src/os/process-identity.js'
+import { readClaimRecord } from '../../src/spool/claim-record.js'
 import type { Spool } from '../../src/spool/port.js'
 import { createMessageDirectory } from '../../src/spool/message-directory.js'
 import { createSchemaQueue } from '../../src/spool/schema-queue.js'
 import { createSimpleQueue } from '../../src/spool/simple-queue.js'
-import { createFaultyDisk } from '../kit/disk.js'
+import { createFaultyDisk, systemError } from '../kit/disk.js'
 import type { Operation } from '../kit/disk.js'
 import { need } from '../kit/need.js'
 import { scratch } from '../kit/scratch.js'
@@ -174,6 +176,95 @@ test('claiming and removing tell disk errors too', async (t) => {
   disk.fail('fsync', 'EIO')
   await assert.rejects(again.remove(), isDisk(/fsync/))
 })
+
+test('a record of claims that cannot be written uses up no descriptors, and is whole when it can again', async (t) => {
+  const path = `${scratch(t)}/spool`
+  const real = createDisk()
+  let room = 0
+  const disk: Disk = {
+    ...real,
+    append(fd, line) {
+      if (room >= line.length) {
+        real.append(fd, line)
+        return
+      }
+      real.append(fd, line.slice(0, room))
+      throw systemError('ENOSPC')
+    },
+  }
+  const queue = createSimpleQueue({ path, disk, clock })
+  const ids = [await queue.add(Buffer.from('x')), await queue.add(Buffer.from('y'))]
+  const descriptors = (): number => readdirSync('/proc/self/fd').length
+  const before = descriptors()
+  for (let n = 0; n < 50; n += 1) await assert.rejects(queue.claim(ids[0]!), isDisk(/disk is full/))
+  assert.ok(descriptors() < before + 10)
+  room = Number.POSITIVE_INFINITY
+  await using first = await queue.claim(ids[0]!)
+  room = 12
+  await assert.rejects(queue.claim(ids[1]!), isDisk(/disk is full/))
+  room = Number.POSITIVE_INFINITY
+  await using second = await queue.claim(ids[1]!)
+  assert.ok(first !== null && second !== null)
+  const [name] = readdirSync(`${path}/.ssm/claims`)
+  const record = await readClaimRecord(real, `${path}/.ssm/claims/${name ?? ''}`)
+  assert.deepEqual(record?.holder, thisProcess())
+  const recorded = record.lines.filter(
+    ({ id, mtimeMs }) => statSync(`${path}/${id}.lck`, { throwIfNoEntry: false })?.mtimeMs === mtimeMs,
+  )
+  assert.deepEqual([...new Set(recorded.map(({ id }) => id))], ids)
+})
+
+const CLAIM_STEPS: readonly Operation[] = [
+  ...([
+    'lstat',
+    'fstat',
+    'open',
+    'close',
+    'read',
+    'append',
+    'touch',
+    'link',
+    'rename',
+    'unlink',
+    'removeFile',
+  ] as const),
+  ...(['fsync', 'openDirectory'] as const),
+]
+
+for (const [name, create] of Object.entries({ simple: createSimpleQueue, directory: createMessageDirectory })) {
+  test(`${name}: whichever step of a claim fails, what is still there is free afterwards`, async (t) => {
+    const path = `${scratch(t)}/spool`
+    const disk = createFaultyDisk()
+    const spool = create({ path, disk, clock })
+    let failed = ''
+    for (let n = 1; n === 1 || failed !== ''; n += 1) {
+      const id = await spool.add(Buffer.from('x'))
+      let left = n
+      failed = ''
+      for (const step of CLAIM_STEPS) {
+        disk.before(step, (at) => {
+          left -= 1
+          if (left !== 0) return
+          failed = `${step} ${at}`
+          throw systemError('ENOSPC')
+        })
+      }
+      try {
+        await using claim = await spool.claim(id)
+        await claim?.read()
+        await claim?.remove()
+        assert.equal(spool.has(id), false)
+      } catch (error) {
+        if (failed === '') throw error
+      }
+      disk.reset()
+      if (!spool.has(id)) continue
+      const again = await spool.claim(id)
+      assert.ok(again !== null, `locked after ${failed}`)
+      await again.remove()
+    }
+  })
+}
 
 test('directories that vanish while they are listed are empty', async (t) => {
   const path = `${scratch(t)}/spool`
