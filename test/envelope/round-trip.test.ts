@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { unwrapHere, type Unwrap } from '../../src/crypto/key-transport.js'
 import { isSsmError } from '../../src/errors.js'
 import type { Opened } from '../../src/message.js'
 import { BINARY_CONTENTS, CONTENTS, createScene, reasonOf } from './scene.js'
@@ -62,6 +65,29 @@ describe('what is sealed is opened byte for byte', () => {
     const bodies = Array.from({ length: 200 }, (_, n) => Buffer.from(`record ${n}\n`.repeat(n + 1)))
     const wires = await Promise.all(bodies.map((body) => seal({ body })))
     for (const [n, wire] of wires.entries()) assertArrives(await open(wire), bodies[n]!, ec.dn)
+  })
+
+  test('many at once, by several signers for several recipients, of every size that memory is lent for', async () => {
+    // Private keys in a thread answer when they like.
+    const unwrap: Unwrap = async (key, what) => {
+      await sleep(randomInt(20))
+      return unwrapHere(key, what)
+    }
+    const open = scene.opener({ dns: () => null, decryption: () => [host, ec, other], unwrap })
+    await Promise.all(
+      Array.from({ length: 120 }, async (_, n) => {
+        const signer = [host, other, ec][n % 3]!
+        const recipients = [[host, ec], [ec], [other, host], []][n % 4]!.map(({ certificate }) => certificate)
+        const body = Buffer.from(`record ${n}\n`.repeat(1 + randomInt(2400)))
+        const cipher = n % 5 === 0 ? 'aes256-gcm' : 'aes128'
+        const wire = Buffer.from(await scene.sealer(signer, { recipients, cipher })({ body }))
+        const before = Buffer.from(wire)
+        const opened = await open(wire)
+        await sleep(randomInt(20))
+        assertArrives(opened, body, signer.dn)
+        assert.deepEqual(wire, before, 'what came may have to be stored as it came')
+      }),
+    )
   })
 })
 
