@@ -144,10 +144,11 @@ test('limits are named, and hostile files cost little', () => {
     ],
   ]
   for (const [text, words] of cases) {
-    const start = performance.now()
+    // Of the processor: other tests run beside this one.
+    const start = process.cpuUsage()
     const { findings } = read(text)
     assert.match(findings.problems[0]?.text ?? '', words)
-    assert.ok(performance.now() - start < 1000)
+    assert.ok(process.cpuUsage(start).user < 1_000_000)
   }
   assert.equal(read(Buffer.from([0x5b, 0x61, 0x5d, 0x0a, 0x6b, 0x3a, 0xff])).findings.problems[0]?.line, 2)
 })
