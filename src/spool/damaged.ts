@@ -1,5 +1,6 @@
 /**
- * What is not a regular file cannot be copied into `.ssm/failed`: it is moved, unread, to `.ssm/damaged/`.
+ * What cannot be read (no regular file, too large, a hard link to another's) cannot be copied into `.ssm/failed`: it is moved, unread,
+ * to `.ssm/damaged/`.
  */
 import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'

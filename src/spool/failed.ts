@@ -33,7 +33,7 @@ export interface Failed {
   /** What lies there, for listing, counting, purging. */
   readonly queue: SchemaQueue<typeof FAILED_SCHEMA>
   /**
-   * Copies the element with the reason, durably, then removes it from its spool. What is not a regular file is noted without
+   * Copies the element with the reason, durably, then removes it from its spool. What cannot be read is noted without
    * content (the spool's claim moves it to `.ssm/damaged`). Throws SsmError `disk`, `lock-lost`.
    */
   setAside(claim: Claim<Uint8Array>, error: string, attempts?: number): Promise<MessageId>

@@ -3,7 +3,7 @@
  * ignored. The format knows no locks, so ours lie in `.ssm/locks/`, where nobody takes them for messages.
  */
 import { createHash } from 'node:crypto'
-import { SsmError } from '../errors.js'
+import { SsmError, isSsmError } from '../errors.js'
 import type { MessageId } from '../message.js'
 import type { Disk, DiskPath, Stats } from '../os/disk.js'
 import { OPEN } from '../os/disk.js'
@@ -41,6 +41,8 @@ interface Lock {
   lost: boolean
   /** What was read: a file changed since then is another message and stays. */
   seen?: Stats
+  /** It could not be read: nobody has its content but the file itself. */
+  unread?: true
 }
 
 interface Opened {
@@ -215,11 +217,15 @@ function refreshLock(disk: Disk, { claims }: Opened, id: MessageId, lock: Lock, 
 }
 
 async function read(disk: Disk, lock: Lock, maxSize: number): Promise<Uint8Array> {
-  const opened = await readRegularFile(disk, lock.file, maxSize)
+  const opened = await readRegularFile(disk, lock.file, maxSize).catch((error: unknown) => {
+    if (isSsmError(error, 'element-damaged')) lock.unread = true
+    throw error
+  })
   if (opened === null) throw lockLost(pathText(lock.file))
   const { stats, bytes } = opened
   // The same danger and the same test as in a queue: a file of somebody else that also has a name elsewhere.
   if (stats.nlink > 1 && lookAt(disk, lock.file.subarray(0, lock.file.lastIndexOf(0x2f)))?.uid !== stats.uid) {
+    lock.unread = true
     throw new SsmError(
       'element-damaged',
       `${pathText(lock.file)} is a hard link to a file of user ${stats.uid}: not sent`,
@@ -229,11 +235,11 @@ async function read(disk: Disk, lock: Lock, maxSize: number): Promise<Uint8Array
   return bytes
 }
 
-/** Removes what was read; what is not a regular file is moved away unread. Throws SsmError `lock-lost` or `disk`. */
+/** Removes what was read; what could not be read is moved away as it is. Throws SsmError `lock-lost` or `disk`. */
 async function removeFile(disk: Disk, sync: DirectorySync, top: string, lock: Lock): Promise<void> {
   const now = lookAt(disk, lock.file)
   if (now === undefined) throw lockLost(pathText(lock.file))
-  if (!now.isFile()) {
+  if (!now.isFile() || lock.unread === true) {
     await moveDamaged(disk, sync, top, lock.file)
     return
   }

@@ -184,11 +184,19 @@ export function lockLost(path: string): SsmError {
   )
 }
 
-/** Element, then lock, as the format demands. Throws SsmError `lock-lost` or `disk`. The caller syncs the directory. */
-export async function removeElement(place: LockPlace, lock: Lock): Promise<void> {
+/**
+ * Element, then lock, as the format demands. Throws SsmError `lock-lost` or `disk`. The caller syncs the directory. `away`: moves the
+ * element instead, what could not be read.
+ */
+export async function removeElement(
+  place: LockPlace,
+  lock: Lock,
+  away?: (path: string) => Promise<void>,
+): Promise<void> {
   const { disk } = place
   if (!(await isStillOurs(place, lock))) throw lockLost(lock.path)
-  const removed = unlinkIfThere(disk, lock.path)
+  const removed = away === undefined ? unlinkIfThere(disk, lock.path) : lookAt(disk, lock.path) !== undefined
+  await away?.(lock.path)
   try {
     await disk.removeFile(lock.lockPath)
   } catch (error) {

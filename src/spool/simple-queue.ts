@@ -8,7 +8,7 @@
  */
 import type { MessageId } from '../message.js'
 import type { Clock } from '../os/clock.js'
-import { SsmError } from '../errors.js'
+import { SsmError, isSsmError } from '../errors.js'
 import type { Disk, Stats } from '../os/disk.js'
 import { pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
@@ -66,6 +66,8 @@ export interface Outgoing extends Spool<Uint8Array> {
 interface Held {
   readonly lock: Lock
   lost: boolean
+  /** It could not be read: nobody has its content but the file itself. */
+  unread?: true
 }
 
 /** Nothing is touched before the first call. Adding needs no right but to write; claiming makes `<path>/.ssm`. */
@@ -113,7 +115,7 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
     const lock = takeLock(place(), id, directory, `${directory}/${parsed.name}`)
     if (lock === null) return null
     if (lock === 'irregular') return damagedClaim(disk, top, id, sync)
-    const entry = { lock, lost: false }
+    const entry: Held = { lock, lost: false }
     held.set(id, entry)
     return Promise.resolve(claimOf(id, entry))
   }
@@ -126,10 +128,18 @@ export function createSimpleQueue(options: SimpleQueueOptions): Outgoing {
     return {
       id,
       size: lock.size,
-      read: () => readLocked(disk, lock, maxSize),
+      async read() {
+        try {
+          return await readLocked(disk, lock, maxSize)
+        } catch (error) {
+          if (isSsmError(error, 'element-damaged')) entry.unread = true
+          throw error
+        }
+      },
       async remove() {
         if (held.get(id) !== entry || entry.lost) throw lockLost(lock.path)
-        await removeElement(place(), lock)
+        const away = (path: string): Promise<void> => moveDamaged(disk, sync, top, path)
+        await removeElement(place(), lock, ...(entry.unread === true ? [away] : []))
         held.delete(id)
         await sync.sync(lock.directory)
       },

@@ -5,6 +5,7 @@ import {
   chownSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   renameSync,
@@ -64,7 +65,15 @@ for (const kind of KINDS) {
         assert.ok(!existsSync(`${path}/${id}`), id)
       }
       assert.ok(existsSync(`${home}/secret`))
-      assert.equal(readdirSync(`${path}/.ssm/damaged`).length, 2)
+      const away = readdirSync(`${path}/.ssm/damaged`).map((name) => lstatSync(`${path}/.ssm/damaged/${name}`))
+      assert.deepEqual([away.length, away.filter((stats) => stats.isFile()).map(({ size }) => size)], [3, [1001]])
+      assert.deepEqual(
+        readdirSync(kind === 'simple' ? `${path}/00000000` : `${path}/.ssm/locks`).filter(
+          (name) => name !== '00000000',
+        ),
+        [],
+        'no lock is left',
+      )
       const notes = await collect(failed.queue.ids())
       assert.equal(notes.length, 3)
       const claim = await failed.queue.claim(notes[0] ?? '')

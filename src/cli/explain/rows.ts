@@ -282,7 +282,7 @@ export const ROWS: Readonly<Record<'check' | 'log' | 'sentence' | 'inside' | 'wo
     ["`not-the-protocol`", "75", "what answers does not speak STOMP", "Port and `use_ssl`: a TLS port spoken to in the clear looks so."],
     ["`message-refused`", "1", "the broker refuses this one message", "Usually its size; it is set aside."],
     ["`cannot-seal`", "1", "this content cannot be carried as configured", "Not UTF-8 without `binary`, empty, or too large; it is set aside."],
-    ["`element-damaged`", "1", "not a regular file, or too large to read", "Look who put it into the spool; it is set aside unread."],
+    ["`element-damaged`", "1", "not a regular file, or too large to read", "Look who put it into the spool; it is set aside unread, in `.ssm/damaged`."],
     ["`lock-lost`", "75", "our lock on an element was broken by somebody", "The message may be sent twice. Is another program's purge time too short?"],
     ["`disk`", "75", "a spool cannot be read or written", "The message names the path: rights, space, read-only, hardware."],
     ["`locked`", "75", "another process of ours works on this spool", "Wait, or end the process named."],
