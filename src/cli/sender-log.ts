@@ -24,6 +24,8 @@ export const LOG_OPTION = [
 
 export interface SenderLog {
   readonly log: Logger
+  /** Hands what was logged to the system: it is in the file when the process is killed afterwards. */
+  readonly flush: () => void
   /** Why there is none. */
   readonly missing?: string
   close(): void
@@ -39,14 +41,19 @@ export function becomeOwnerWithLog(dir: string, named: string | undefined, { pro
   const early = typeof logging === 'object' && isFile(logging.logfile) ? open(logging) : undefined
   becomeOwner(dir, program)
   const log = early ?? (typeof logging === 'object' ? open(logging) : logging)
-  if (typeof log === 'string') return { log: silentLogger, missing: log, close: () => undefined }
+  if (typeof log === 'string') return { log: silentLogger, missing: log, flush: nothing, close: nothing }
   return {
     log: log.named('ssmctl'),
+    flush: () => {
+      log.flush()
+    },
     close: () => {
       log.close()
     },
   }
 }
+
+const nothing = (): void => undefined
 
 /** Says on standard error that nothing was logged, when there was something to log. */
 export async function sayUnlogged(verb: string, count: number, { missing }: SenderLog, ctl: Ctl): Promise<void> {

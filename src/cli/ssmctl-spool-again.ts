@@ -9,7 +9,7 @@ import { printable } from '../observe/printable.js'
 import { systemClock } from '../os/clock.js'
 import { createDisk, type Disk } from '../os/disk.js'
 import { readRegularFile } from '../os/safe-open.js'
-import { createFailed, type Failed } from '../spool/failed.js'
+import { createFailed, type Failed, type PutBack } from '../spool/failed.js'
 import { isRealDirectory } from '../spool/listing.js'
 import { idOfCopy, sentDays, sentOn } from '../spool/sent.js'
 import type { Outgoing } from '../spool/simple-queue.js'
@@ -106,12 +106,17 @@ async function putBack(
   failed: Failed,
   wanted: readonly string[],
   spool: Outgoing,
-  { log }: SenderLog,
+  { log, flush }: SenderLog,
   ctl: Ctl,
 ): Promise<number> {
   let count = 0
   for (const id of wanted) {
-    const put = await failed.putBack(id, spool).catch(async (error: unknown) => {
+    // In the file before the message is in the spool: whenever this ends, its new id can be followed.
+    const naming = (put: PutBack): void => {
+      log.info('Putting back message %s, set aside as %s, as %s.', put.was, id, put.id)
+      flush()
+    }
+    const put = await failed.putBack(id, spool, naming).catch(async (error: unknown) => {
       if (!isSsmError(error, 'element-damaged')) throw error
       await ctl.err.write(`ssmctl spool retry: ${printable(error.message, 1024)}\n`)
       return undefined
@@ -171,7 +176,7 @@ async function addAgain(
   day: string,
   copies: Awaited<ReturnType<typeof sentOn>>,
   spool: Outgoing,
-  { log }: SenderLog,
+  { log, flush }: SenderLog,
   ctl: Ctl,
 ): Promise<number> {
   let count = 0
@@ -180,7 +185,10 @@ async function addAgain(
       const read = await readRegularFile(createDisk(), file, INPUT_LIMIT)
       // Its age ended it meanwhile.
       if (read === null) return ''
-      const id = await spool.add(read.bytes)
+      const id = await spool.add(read.bytes, (fresh) => {
+        log.info('Adding again message %s, sent on %s, as %s.', wasOf(name), day, fresh)
+        flush()
+      })
       count += 1
       log.info('Message %s, sent on %s, was added again as %s.', wasOf(name), day, id)
       return `${day}\t${printable(wasOf(name), 1024)}\t${id}\n`

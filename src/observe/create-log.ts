@@ -72,6 +72,9 @@ export function createLog(options: LogOptions): Log {
       least = level
       leastRank = LEVELS.indexOf(level)
     },
+    flush: () => {
+      sink.flush()
+    },
     reopen: () => {
       sink.reopen()
     },

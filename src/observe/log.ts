@@ -27,6 +27,8 @@ export interface Log {
   level(): Level
   /** From now on, for all names. */
   setLevel(level: Level): void
+  /** What was logged is handed to the system before anything else happens. */
+  flush(): void
   /** Close and open the file again (SIGHUP, logrotate). */
   reopen(): void
   /** Write what is pending and close. */

@@ -7,9 +7,10 @@ import type { Clock } from '../os/clock.js'
 import type { Disk } from '../os/disk.js'
 import type { DirectorySync } from '../os/durable.js'
 import { openOwnDirectory } from './own-directory.js'
-import type { Claim, Spool } from './port.js'
+import type { Claim } from './port.js'
 import type { Fields } from './schema.js'
 import type { SchemaQueue } from './schema-queue.js'
+import type { Outgoing } from './simple-queue.js'
 import { createSchemaQueue } from './schema-queue.js'
 
 /** `time` is ISO 8601 in UTC; `attempts` a decimal number. Body is absent when it could not be read. */
@@ -39,9 +40,9 @@ export interface Failed {
   setAside(claim: Claim<Uint8Array>, error: string, attempts?: number): Promise<MessageId>
   /**
    * Puts one back into a spool, under a new id: there first, then removed here. null: somebody else has it, or it is gone.
-   * Throws SsmError `element-damaged` for one whose content could not be read when it was set aside.
+   * `naming` is told right before it is there. Throws SsmError `element-damaged` for one whose content could not be read when it was set aside.
    */
-  putBack(id: MessageId, spool: Spool<Uint8Array>): Promise<PutBack | null>
+  putBack(id: MessageId, spool: Pick<Outgoing, 'add'>, naming?: (put: PutBack) => void): Promise<PutBack | null>
 }
 
 export interface PutBack {
@@ -66,7 +67,7 @@ export function createFailed(options: FailedOptions): Failed {
       await claim.remove()
       return name
     },
-    async putBack(id, spool) {
+    async putBack(id, spool, naming) {
       const claim = await queue.claim(id)
       if (claim === null) return null
       try {
@@ -74,7 +75,7 @@ export function createFailed(options: FailedOptions): Failed {
         if (body === undefined) {
           throw new SsmError('element-damaged', `${id} has no content: it could not be read when it was set aside`)
         }
-        const added = await spool.add(body)
+        const added = await spool.add(body, (fresh) => naming?.({ was, id: fresh }))
         await claim.remove()
         return { was, id: added }
       } finally {

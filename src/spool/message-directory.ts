@@ -22,7 +22,7 @@ import type { NameMaker } from './names.js'
 import { createNameMaker } from './names.js'
 import { OWN_DIRECTORY, openOwnDirectory, openPrivateDirectory } from './own-directory.js'
 import { PackedFiles } from './packed-files.js'
-import type { Claim, PurgeLimits, PurgeReport } from './port.js'
+import type { Claim, PurgeLimits, PurgeReport, Naming } from './port.js'
 import type { Leave } from './settling.js'
 import { createSettling } from './settling.js'
 import type { Outgoing, OutgoingOptions } from './simple-queue.js'
@@ -127,7 +127,7 @@ export function createMessageDirectory(options: OutgoingOptions): Outgoing {
 
   return {
     path: top,
-    add: (bytes) => addFile({ disk, sync, names, top, foundation }, bytes),
+    add: (bytes, naming) => addFile({ disk, sync, names, top, foundation }, bytes, naming),
     ids,
     claim,
     count: () => countFiles(disk, bytesOfTop),
@@ -275,12 +275,12 @@ function temporaryFolder({ disk, top, foundation }: AddPlace, user = effectiveUs
 }
 
 /** Written where nobody looks, then linked: it appears complete. Throws SsmError `disk`. */
-async function addFile(place: AddPlace, bytes: Uint8Array): Promise<MessageId> {
+async function addFile(place: AddPlace, bytes: Uint8Array, naming?: Naming): Promise<MessageId> {
   const { disk, sync, names, top, foundation } = place
   const { fd, temporary } = createTemporary(disk, temporaryFolder(place), names)
   try {
     await writeDurably(disk, fd, bytes)
-    const name = linkNew(disk, temporary, top, names)
+    const name = linkNew(place, temporary, naming)
     discard(disk, temporary)
     await sync.sync(top)
     await foundation.settle()
@@ -308,9 +308,13 @@ function createTemporary(
   throw new SsmError('disk', `cannot write into ${pathText(folder)}: no free name`)
 }
 
-function linkNew(disk: Disk, temporary: string, top: string, names: NameMaker): string {
+function linkNew({ disk, top, names }: AddPlace, temporary: string, naming?: Naming): string {
   for (let round = 0; round < ATTEMPTS; round += 1) {
     const name = names.element()
+    if (naming !== undefined) {
+      if (lookAt(disk, `${top}/${name}`) !== undefined) continue
+      naming(name)
+    }
     try {
       disk.link(temporary, `${top}/${name}`)
       return name

@@ -28,6 +28,9 @@ export interface Claim<T> extends AsyncDisposable {
   release(): Promise<void>
 }
 
+/** Called with the id that an element is about to have, before it is there: for whoever must not miss it. Must not throw. */
+export type Naming = (id: MessageId) => void
+
 export interface Spool<T> {
   /** Durable when it resolves. Returns the element's id. Throws SsmError `disk` with the path and what to try. */
   add(item: T): Promise<MessageId>

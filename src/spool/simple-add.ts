@@ -7,8 +7,9 @@ import { diskError, isSystem, pathText } from '../os/disk-error.js'
 import type { DirectorySync } from '../os/durable.js'
 import { discard, writeDurably } from '../os/durable.js'
 import { createFoundation, type Foundation } from './foundation.js'
-import { isRealDirectory } from './listing.js'
+import { isRealDirectory, lookAt } from './listing.js'
 import type { NameMaker } from './names.js'
+import type { Naming } from './port.js'
 
 /** Attempts until a name is free and the directory stays: each failure needs somebody else's purge or add just then. */
 const ATTEMPTS = 1000
@@ -45,11 +46,15 @@ function createTemporary(place: AddPlace, foundation: Foundation): Temporary {
   throw new SsmError('disk', `cannot add to ${pathText(top)}: its directories vanish as fast as they are made`)
 }
 
-function linkFinal(place: AddPlace, temporary: Temporary): string {
+function linkFinal(place: AddPlace, temporary: Temporary, naming?: Naming): string {
   const { disk, names, top } = place
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const name = names.element()
     const path = `${top}/${temporary.directory}/${name}`
+    if (naming !== undefined) {
+      if (lookAt(disk, path) !== undefined) continue
+      naming(`${temporary.directory}/${name}`)
+    }
     try {
       disk.link(temporary.path, path)
       return name
@@ -61,11 +66,11 @@ function linkFinal(place: AddPlace, temporary: Temporary): string {
 }
 
 /** Returns the function that adds. It remembers which directory entry of the top it has made durable. */
-export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<string> {
+export function createAdd(place: AddPlace): (bytes: Uint8Array, naming?: Naming) => Promise<string> {
   const { disk, sync, top } = place
   const foundation = createFoundation(place, top)
   let durable = ''
-  return async (bytes) => {
+  return async (bytes, naming) => {
     const temporary = createTemporary(place, foundation)
     const directory = `${top}/${temporary.directory}`
     let name: string
@@ -75,7 +80,7 @@ export function createAdd(place: AddPlace): (bytes: Uint8Array) => Promise<strin
         throw new SsmError('disk', `${pathText(directory)} is not a real directory: remove the link`)
       }
       await writeDurably(disk, temporary.fd, bytes)
-      name = linkFinal(place, temporary)
+      name = linkFinal(place, temporary, naming)
     } catch (error) {
       discard(disk, temporary.path)
       throw diskError(error, 'add to', top)

@@ -18,7 +18,7 @@ import { createClaims } from './claims.js'
 import { moveDamaged } from './damaged.js'
 import { countElements, isRealDirectory, listElements, listIntermediate, lookAt } from './listing.js'
 import { PackedNames, createNameMaker, parseElementPath, timeOfName } from './names.js'
-import type { Claim, Spool } from './port.js'
+import type { Claim, Spool, Naming } from './port.js'
 import type { Leave } from './settling.js'
 import { createSettling, isFreshlyEmpty, isMadeAt } from './settling.js'
 import { createAdd } from './simple-add.js'
@@ -53,6 +53,7 @@ export interface SimpleQueueOptions extends OutgoingOptions {
 /** What a sender's spool can do besides the port. */
 export interface Outgoing extends Spool<Uint8Array> {
   readonly path: string
+  add(bytes: Uint8Array, naming?: Naming): Promise<MessageId>
   /** Frees at once the locks of our runs that are provably gone. Returns how many. Call before the first claim. */
   recover(): Promise<number>
   /** Renews claims held for more than 100 s. For a timer of the caller, every 30 s or so; never throws. Returns what was lost. */

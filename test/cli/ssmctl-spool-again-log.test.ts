@@ -7,11 +7,14 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { systemClock } from '../../src/os/clock.js'
@@ -22,7 +25,7 @@ import { createSimpleQueue } from '../../src/spool/simple-queue.js'
 import { need } from '../kit/need.js'
 import { scratch } from '../kit/scratch.js'
 import { createSite, type Sections, type Site } from '../kit/site.js'
-import { ssmctl } from '../kit/ssmctl.js'
+import { SSMCTL, ssmctl } from '../kit/ssmctl.js'
 import { treeOf } from '../kit/tree.js'
 
 const common = { disk: createDisk(), clock: systemClock }
@@ -75,12 +78,14 @@ for (const format of ['ssm', 'json']) {
     const [[, third = ''] = []] = await again('retry', name)
     renameSync(log, `${log}.1`)
     const life = await trace(first.id, site.senderCfg)
-    assert.deepEqual(life.slice(0, 2), [
+    assert.deepEqual(life.slice(0, 4), [
+      `INFO Putting back message ${first.id}, set aside as ${first.name}, as ${second}.`,
       `INFO Message ${first.id}, set aside as ${first.name}, was put back as ${second}.`,
+      `INFO Putting back message ${second}, set aside as ${name}, as ${third}.`,
       `INFO Message ${second}, set aside as ${name}, was put back as ${third}.`,
     ])
-    assert.match(life[2]!, new RegExp(`^it lies here as ${third}, 3 bytes`, 'u'))
-    assert.equal(life.length, 3)
+    assert.match(life[4]!, new RegExp(`^it lies here as ${third}, 3 bytes`, 'u'))
+    assert.equal(life.length, 5)
     for (const each of [first.name, second, name, third]) assert.deepEqual(await trace(each, site.senderCfg), life)
   })
 }
@@ -92,10 +97,64 @@ test('sent again: found by both ids', async (t) => {
   ;(await sent.keep(id, Buffer.from('x'))).confirm()
   const [[day, , fresh = ''] = []] = await again('resend', '--since', '2026-01-01')
   const life = await trace(fresh, site.senderCfg)
+  assert.ok(life.includes(`INFO Adding again message ${id}, sent on ${day}, as ${fresh}.`), life.join('\n'))
   assert.ok(life.includes(`INFO Message ${id}, sent on ${day}, was added again as ${fresh}.`), life.join('\n'))
   assert.ok(life.includes('a copy of 1 bytes is kept'), 'the copy of the first time')
   assert.deepEqual(await trace(id, site.senderCfg), life)
 })
+
+/** Kills the process that it is imported into, before or after a name of the outgoing spool is linked. */
+function killer(t: TestContext, when: 'before' | 'after', name: string): string {
+  const file = join(scratch(t), 'kill.mjs')
+  const kill = "process.kill(process.pid, 'SIGKILL')"
+  writeFileSync(
+    file,
+    `import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+const link = fs.linkSync
+fs.linkSync = (from, to) => {
+  const isIt = ${name}.test(String(to))
+  ${when === 'before' ? `if (isIt) ${kill}` : ''}
+  link(from, to)
+  if (isIt) ${kill}
+}
+syncBuiltinESMExports()
+`,
+  )
+  return file
+}
+
+const KINDS = [
+  ['dirq', '/\\/[0-9a-f]{8}\\/[0-9a-f]{14}$/'],
+  ['directory', '/outgoing\\/[0-9a-f]{14}$/'],
+] as const
+
+for (const [type, name] of KINDS) {
+  test(`killed before the message is there, or right after: the log tells of its new name, and no more; ${type}`, async (t) => {
+    const { site, log, setAside } = createScene(t, { messaging: { path_type: type } })
+    const { id, name: aside } = await setAside('one')
+    rmSync(join(site.outgoing, id.split('/')[0]!), { recursive: true })
+    for (const when of ['before', 'after'] as const) {
+      writeFileSync(log, '')
+      const hook = pathToFileURL(killer(t, when, name)).href
+      const args = ['spool', 'retry', site.outgoing, aside, '-c', site.senderCfg, '--type', type]
+      const run = spawnSync(process.execPath, ['--import', hook, SSMCTL, ...args], { encoding: 'utf8' })
+      assert.equal(run.signal, 'SIGKILL', run.stderr)
+      const said = readFileSync(log, 'utf8')
+      const fresh = /Putting back message (\S+), set aside as (\S+), as (\S+)\.\n$/u.exec(said)
+      assert.ok(fresh !== null, said)
+      assert.deepEqual(fresh.slice(1, 3), [id, aside])
+      assert.ok(!said.includes('was put back'), said)
+      assert.equal(existsSync(join(site.outgoing, fresh[3] ?? '')), when === 'after')
+      const life = await trace(id, site.senderCfg)
+      assert.equal(life.some((line) => line.startsWith(`it lies here as ${fresh[3]}`)), when === 'after', life.join('\n')) // prettier-ignore
+      assert.ok(life.some((line) => line.includes('set aside')), life.join('\n')) // prettier-ignore
+      // Its lock would hold for ten minutes.
+      const elements = join(site.outgoing, '.ssm/failed', aside)
+      rmSync(join(elements, 'locked'), { recursive: true, force: true })
+    }
+  })
+}
 
 test('a log that is not to be had: it is said, and the work is done', async (t) => {
   const { site, setAside } = createScene(t)

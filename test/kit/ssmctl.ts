@@ -14,12 +14,12 @@ export interface CtlRun {
 export interface CtlOptions {
   readonly input?: string | Uint8Array
   readonly cwd?: string
-  /** ms. Default 30 000: beyond it the run counts as hanging, and `exit` is null. */
+  /** ms. Default 120 000, for a machine that does a lot else: beyond it the run counts as hanging, and `exit` is null. */
   readonly timeout?: number
 }
 
 export function ssmctl(args: readonly string[], options: CtlOptions = {}): Promise<CtlRun> {
-  const child = spawn(process.execPath, [SSMCTL, ...args], { cwd: options.cwd, timeout: options.timeout ?? 30_000 })
+  const child = spawn(process.execPath, [SSMCTL, ...args], { cwd: options.cwd, timeout: options.timeout ?? 120_000 })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))

@@ -36,6 +36,8 @@ const STORED_BEFORE = /^Message (.*) was already stored as (\S+)\.$/su
 /** Several names of one message, in one line. */
 const NAMINGS = [
   /^Message (\S+) of reject, which came as (.*), is accepted: it is stored as (\S+)\.$/su,
+  /^Putting back message (.*), set aside as (\S+), as (\S+)\.$/su,
+  /^Adding again message (.*), sent on [\d-]{10}, as (\S+)\.$/su,
   /^Message (.*), set aside as (\S+), was put back as (\S+)\.$/su,
   /^Message (.*), sent on [\d-]{10}, was added again as (\S+)\.$/su,
 ]
