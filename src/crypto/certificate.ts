@@ -108,6 +108,12 @@ const KEY_KINDS: ReadonlySet<string> = new Set([
   '1.3.101.112',
 ])
 
+/** Names of kinds that are not. */
+const OTHER_KINDS: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.10040.4.1', 'DSA'],
+  ['1.3.101.113', 'Ed448'],
+])
+
 /**
  * Throws for keys that node must not see. It ends the process (20.20; found by chance) when it is asked for details of the EC
  * point at infinity, which is one zero octet, and of DSA keys that are damaged in a way of their own. So: only kinds that are
@@ -117,7 +123,8 @@ function assertSafeKey(spki: Uint8Array): void {
   const key = new DerReader(spki, WHAT).enter(TAG.sequence)
   const algorithm = key.enter(TAG.sequence)
   const kind = decodeOid(algorithm.next(TAG.oid).value, WHAT)
-  if (!KEY_KINDS.has(kind)) throw malformed(WHAT, `has a key of the kind ${kind}, which is not accepted`)
+  if (!KEY_KINDS.has(kind))
+    throw malformed(WHAT, `has a key of the kind ${OTHER_KINDS.get(kind) ?? kind}, which is not accepted`)
   if (kind !== EC_PUBLIC_KEY) return
   if (algorithm.peek() !== TAG.oid) throw malformed(WHAT, 'has an EC key whose curve is not a named one')
   const point = bitStringOctets(key.next(TAG.bitString).value, WHAT)

@@ -28,6 +28,8 @@ export interface CaSnapshot {
   readonly policies: readonly PolicyFile[]
   /** Names of the files of a certificate, by its fingerprint, without their endings. */
   readonly stems: ReadonlyMap<string, readonly string[]>
+  /** The file of a certificate, by its fingerprint; of several the first. */
+  readonly files: ReadonlyMap<string, string>
   /** One sentence for each file that was skipped and why. */
   readonly warnings: readonly string[]
 }
@@ -111,6 +113,7 @@ class Loading {
   readonly #warnings: string[] = []
   readonly #policies = new Map<string, PolicyFile>()
   readonly #stems = new Map<string, string[]>()
+  readonly #files = new Map<string, string>()
   /** Files by device and inode: hash links of two generations (MD5, SHA-1) lead to the same file. */
   readonly #seen = new Map<string, readonly string[]>()
   #bytes = 0
@@ -163,6 +166,7 @@ class Loading {
   }
 
   #name(fingerprint: string, name: string): void {
+    if (!this.#files.has(fingerprint)) this.#files.set(fingerprint, name)
     this.#stems.set(fingerprint, [...(this.#stems.get(fingerprint) ?? []), stemOf(name)])
   }
 
@@ -234,6 +238,7 @@ class Loading {
       crls: [...this.#crls.values()],
       policies: [...this.#policies.values()],
       stems: this.#stems,
+      files: this.#files,
       warnings,
     }
   }

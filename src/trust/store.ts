@@ -16,6 +16,7 @@ import {
   type Sources,
   type VerifyLink,
 } from './path.js'
+import { leftOutRoots } from './left-out.js'
 import { judgePath } from './path-rules.js'
 import { createPolicyJudge, type JudgePolicies, type SigningPolicyMode } from './policy-files.js'
 import type { JudgeOptions, TrustStore, TrustVerdict } from './port.js'
@@ -59,10 +60,10 @@ interface Snapshot {
 /** Makes the store of a snapshot. Throws SsmError `no-trust` when it holds no trust anchor. */
 export function createTrustStore(data: CaSnapshot, settings: TrustSettings): TrustStore {
   if (!data.certificates.some(isSelfSigned)) {
-    throw new SsmError(
-      'no-trust',
-      `the CA directory ${data.path} holds no self-signed CA certificate: no path can end there`,
-    )
+    const [leftOut, ...more] = leftOutRoots(data, settings)
+    const also = more.length === 0 ? '' : `, and ${more.length} more`
+    const why = leftOut === undefined ? 'no path can end there' : `${leftOut}${also}`
+    throw new SsmError('no-trust', `the CA directory ${data.path} holds no self-signed CA certificate: ${why}`)
   }
   const snapshot: Snapshot = {
     sources: { directory: groupBy(data.certificates, ({ subject }) => subject.key), isAnchor: isSelfSigned },

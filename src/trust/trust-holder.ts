@@ -8,6 +8,7 @@ import { isSsmError, messageOf, SsmError } from '../errors.js'
 import type { Clock } from '../os/clock.js'
 import { loadCaDirectory } from './ca-directory.js'
 import type { TrustStore } from './port.js'
+import { leftOutRoots } from './left-out.js'
 import { createTrustStore, type TrustSettings } from './store.js'
 
 /** How long an old snapshot serves after the first failed reload, ms. */
@@ -43,7 +44,8 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
   const load = async (): Promise<{ store: TrustStore; report: LoadReport }> => {
     const data = await loadCaDirectory(capath)
     const store = createTrustStore(data, settings)
-    const { warnings, certificates, crls } = data
+    const { certificates, crls } = data
+    const warnings = [...data.warnings, ...leftOutRoots(data, settings)]
     return {
       store,
       report: { warnings, certificates: certificates.length, crls: crls.length, crlsUntil: endsOf(crls) },

@@ -71,7 +71,7 @@ function richChain(n: number): { certs: Buffer[]; crls: Buffer[]; signers: KeyOb
 }
 
 function snapshot(certificates: readonly Certificate[], crls: readonly Crl[]): CaSnapshot {
-  return { path: '/ca', certificates, crls, policies: [], stems: new Map(), warnings: [] }
+  return { path: '/ca', certificates, crls, policies: [], stems: new Map(), files: new Map(), warnings: [] }
 }
 
 /** Runs one input; a failure keeps it and says where. `malformed` is the only error there may be. */

@@ -2,6 +2,7 @@
 import type { Certificate } from '../../crypto/certificate.js'
 import type { Crl } from '../../crypto/crl.js'
 import { loadCaDirectory, type CaSnapshot } from '../../trust/ca-directory.js'
+import { leftOutRoots } from '../../trust/left-out.js'
 import { loadDnList } from '../../trust/dn-file.js'
 import type { TrustStore } from '../../trust/port.js'
 import { createTrustStore } from '../../trust/store.js'
@@ -28,17 +29,20 @@ function createStore({ config: { certificates } }: Subject, data: CaSnapshot): T
   })
 }
 
-async function checkDirectory(subject: Subject): Promise<readonly Finding[]> {
+/** The directory as a whole; exported for its test. */
+export async function checkDirectory(subject: Subject): Promise<readonly Finding[]> {
   const about = 'CA directory'
   const { capath } = subject.config.certificates
   const data = await loadCaDirectory(capath)
   // Throws when no path could end there.
   createStore(subject, data)
   const { certificates, crls, warnings } = data
+  const roots = leftOutRoots(data, { allowWeak: subject.config.certificates.allowWeak.includes('rsa1024') })
   const counts = `${counted(certificates.length, 'certificate')}, ${counted(crls.length, 'CRL')}`
   return [
     ok(about, `${capath} has ${counts}`),
     ...(warnings.length === 0 ? [] : [warning(about, few(warnings), 'remove or mend these files')]),
+    ...(roots.length === 0 ? [] : [warning(about, few(roots), 'ask these CAs for a root with another key')]),
     ...(subject.role === 'receiver' && subject.config.certificates.checkCrls ? crlsOf(data, subject.now) : []),
     ...clockOf(crls, subject.now),
   ]

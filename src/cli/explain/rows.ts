@@ -155,7 +155,7 @@ export const ROWS: Readonly<Record<'check' | 'log' | 'sentence' | 'inside' | 'wo
     ["`FILE:N: …`", "a value that is not possible or missing, an unknown, retired, duplicate or later key, a lone `%`, a secret that others can read", "Correct the file at that line."],
     ["`FILE:N: [messaging] destination: messages sent to a topic …`", "a topic keeps nothing for a receiver that is away", "`[messaging] durable = NAME`, or a queue."],
     ["`DN in incorrect format: LINE`", "a line of the DN file that is not understood; it is skipped. In brackets why, where it is not plain: a name of RFC 4514 that can be read from both ends, a subtree without `dn_wildcards`", "Write the DN as `/C=…/O=…/CN=…`."],
-    ["`FILE is skipped: …`", "a file of the CA directory that is neither certificate nor CRL, or cannot be read; the others are used. What a CA signed whose signing policy is damaged waits", "Remove or mend it."],
+    ["`FILE is skipped: …`", "a file of the CA directory that is neither certificate nor CRL, cannot be read, or is a root CA whose key is not accepted (DSA, Ed448, RSA under 2048 bits without `allow_weak`); the others are used. What a CA signed whose signing policy is damaged waits", "Remove or mend it."],
     ["`PATH can be written by …`", "others could change or replace what lies in the spool; `ssmctl check` says the same", "What the sentence says."],
     ["`PATH is on …`", "a file system that lacks something: link counts (btrfs, overlay), hard links, a server, a restart", "What the sentence says."],
     ["`N log lines were lost: …`", "they could not be written into the log file, mostly because the disk was full", "Make room. Messages are not concerned."],
