@@ -129,6 +129,21 @@ describe('receiving', options, () => {
     await take(subscriber, 298)
   })
 
+  test('a connection that is not read, because much is in hand, is closed in good order', async () => {
+    const body = 'x'.repeat(100_000)
+    await using broker = await telling(Array.from({ length: 40 }, (_, n) => messageFrame(`m${n}`, body)).join(''))
+    const deps = testDeps()
+    const subscriber = await receiving(broker, { window: { messages: 2, bytes: 1_000_000 } }, deps)
+    const held = await take(subscriber, 2, () => undefined)
+    await sleep(100)
+    for (const delivery of held) delivery.stored()
+    await subscriber[Symbol.asyncDispose]()
+    assert.deepEqual(
+      deps.log.lines.filter((line) => line.includes('by force')),
+      [],
+    )
+  })
+
   test('nothing stored for 60 s: the messages go back', async () => {
     let now = 0
     const clock = {
