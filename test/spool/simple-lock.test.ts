@@ -18,6 +18,8 @@ import assert from 'node:assert/strict'
 import { isSsmError } from '../../src/errors.js'
 import { createDisk } from '../../src/os/disk.js'
 import { systemClock } from '../../src/os/clock.js'
+import { thisProcess } from '../../src/os/process-identity.js'
+import { createClaims } from '../../src/spool/claims.js'
 import type { Claim } from '../../src/spool/port.js'
 import { createSimpleQueue } from '../../src/spool/simple-queue.js'
 import type { Outgoing } from '../../src/spool/simple-queue.js'
@@ -349,4 +351,24 @@ test('purge removes what is stale and only what is a queue’s', async (t) => {
   assert.deepEqual(await open(path).purge(), { temporary: 1, locks: 0, directories: 0 })
   assert.deepEqual(readdirSync(old).sort(), ['00000000000001.tmp', '0000000000lck', 'abctmp', 'x.retry', 'x.tmp'])
   assert.ok(existsSync(`${path}/ffffffff`), 'the last directory stays though it is empty')
+})
+
+test('a record of claims that was written anew still says what a killed run had locked', async (t) => {
+  const path = scratch(t)
+  const options = { path, disk: createDisk(), clock: systemClock }
+  // Nobody has this start time.
+  const killed = createClaims({ ...options, identity: { ...thisProcess(), started: '1' } })
+  killed.record('00000000/00000000000000', 1.5)
+  for (let n = 0; n < 3000; n += 1) {
+    killed.record('00000000/00000000000001', 2 + n)
+    killed.forget('00000000/00000000000001')
+  }
+  const [name] = readdirSync(`${path}/.ssm/claims`)
+  assert.ok(statSync(`${path}/.ssm/claims/${name ?? ''}`).size < 80_000, 'it was written anew')
+  const asked: string[] = []
+  await createClaims(options).recover((id, time) => {
+    asked.push(`${id} ${time}`)
+    return false
+  })
+  assert.ok(asked.includes('00000000/00000000000000 1.5'))
 })
