@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { endAtSignals } from '../cli/process-one.js'
+import './process-one.js'
 import { runCtl } from '../cli/ssmctl.js'
-endAtSignals(process)
 process.once('beforeExit', () => (process.exitCode ??= 13)) // as Node's own for a program that waits for nothing
 void runCtl(process).then((code) => (process.exitCode = code))

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { endAtSignals } from '../cli/process-one.js'
+import './process-one.js'
 import { ssmreceive } from '../cli/ssmreceive.js'
-endAtSignals(process)
 process.once('beforeExit', () => (process.exitCode ??= 13)) // as Node's own for a program that waits for nothing
 void ssmreceive(process).then((code) => (process.exitCode = code))
