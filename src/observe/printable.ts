@@ -2,7 +2,6 @@
  * The one function that makes outside text (ids, DNs, broker texts, file names) safe to print: on a terminal it cannot
  * move the cursor or re-order what is shown, in a log it cannot begin a line of its own.
  */
-import { TextDecoder } from 'node:util'
 
 /** Lengths in UTF-16 units of what comes out. */
 export const PRINTABLE_LIMITS = {
@@ -96,7 +95,7 @@ function sequenceLength(first: number): number {
   return first < 0xf5 ? 4 : 0
 }
 
-function decoded(decoder: TextDecoder, bytes: Uint8Array): string | undefined {
+function decoded(decoder: InstanceType<typeof TextDecoder>, bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes)
   } catch {

@@ -44,8 +44,10 @@ test('the result is never longer than the limit and no escape or pair is cut', (
 })
 
 test('a hundred megabytes cost no more than the limit', () => {
-  const start = performance.now()
-  printable('\n'.repeat(100_000_000))
-  printable(Buffer.alloc(100_000_000, 0xff))
-  assert.ok(performance.now() - start < 1000)
+  const texts = ['\n'.repeat(100_000_000), Buffer.alloc(100_000_000, 0xff)]
+  const start = process.cpuUsage()
+  for (const text of texts) printable(text)
+  // Of the processor: the clock also runs while other programs do.
+  const { user } = process.cpuUsage(start)
+  assert.ok(user < 1_000_000, `it took ${user / 1000} ms`)
 })
