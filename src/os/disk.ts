@@ -64,7 +64,7 @@ export interface Disk {
   read(fd: number, buffer: Uint8Array, offset: number, position: number): Promise<number>
   /** Bytes written; may be fewer than given. */
   write(fd: number, buffer: Uint8Array, offset: number): Promise<number>
-  /** Appends a short line to a file opened with `OPEN.append`. One that is cut off is ENOSPC. */
+  /** Appends a short line to a file opened with `OPEN.append`. When it throws, a part of the line may be there. */
   append(fd: number, line: string): void
   fsync(fd: number): Promise<void>
   truncate(fd: number, length: number): void
@@ -197,8 +197,12 @@ export function createDisk(): Disk {
     read,
     write,
     append: (fd, line) => {
-      if (fs.writeSync(fd, line) < Buffer.byteLength(line))
-        throw Object.assign(new Error('cut off'), { code: 'ENOSPC' })
+      const bytes = Buffer.from(line)
+      for (let at = 0; at < bytes.length;) {
+        const written = fs.writeSync(fd, bytes, at)
+        if (written === 0) throw Object.assign(new Error('the system wrote nothing'), { code: 'ENOSPC' })
+        at += written
+      }
     },
     fsync,
     truncate: (fd, length) => {
