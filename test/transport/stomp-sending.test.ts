@@ -1,13 +1,15 @@
 /** Sending to brokers that refuse, forget, confuse and stall. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../src/os/clock.js'
+import type { Frame } from '../../src/transport/frame.js'
 import { createStompTransport } from '../../src/transport/stomp/index.js'
 import { StompSocket } from '../../src/transport/stomp/socket.js'
 import { never, sealed } from '../contract/transport.js'
-import { startFakeBroker } from '../kit/fake-broker.js'
+import { startFakeBroker, type FakeBroker } from '../kit/fake-broker.js'
 import { eventually } from '../kit/site.js'
 import { refusal, stompSettings, testDeps, transportTo } from '../kit/transport.js'
 
@@ -15,6 +17,21 @@ const options = { timeout: 120_000 }
 
 /** What is to be done at the end of this turn of the event loop, and the next one, is done; a busy machine's timers may come before. */
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+
+/** It greets, reads nothing until `released`, and then confirms so many messages. */
+function startUnread(released: AbortSignal, count: number, look?: (frame: Frame) => void): Promise<FakeBroker> {
+  return startFakeBroker(async (peer) => {
+    await peer.greet()
+    peer.socket.pause()
+    if (!released.aborted) await once(released, 'abort')
+    peer.socket.resume()
+    for (let n = 0; n < count; n++) {
+      const frame = await peer.expect('SEND')
+      look?.(frame)
+      peer.send(`RECEIPT\nreceipt-id:${frame.headers.get('receipt') ?? ''}\n\n\0`)
+    }
+  })
+}
 
 describe('sending', options, () => {
   test('what goes over the wire', async () => {
@@ -120,39 +137,22 @@ describe('sending', options, () => {
   })
 
   test('a broker that does not read slows us down without a loss', async () => {
-    let release = (): void => undefined
-    await using broker = await startFakeBroker(async (peer) => {
-      await peer.greet()
-      peer.socket.pause()
-      await new Promise<void>((resolve) => (release = resolve))
-      peer.socket.resume()
-      for (let n = 0; n < 40; n++) {
-        const { headers, body } = await peer.expect('SEND')
-        assert.equal(body.length, 1_000_000)
-        peer.send(`RECEIPT\nreceipt-id:${headers.get('receipt') ?? ''}\n\n\0`)
-      }
+    const released = new AbortController()
+    await using broker = await startUnread(released.signal, 40, ({ body }) => {
+      assert.equal(body.length, 1_000_000)
     })
     await using publisher = await transportTo(broker).openPublisher(never())
     const body = sealed(Buffer.alloc(1_000_000, 'x'))
     const sent = Array.from({ length: 40 }, (_, index) => publisher.publish({ id: `m${index}`, body }, never()))
     await sleep(100)
-    release()
+    released.abort()
     await Promise.all(sent)
     assert.deepEqual(broker.errors, [])
   })
 
   test('a receipt for what has not gone out yet confirms nothing', async () => {
-    let release = (): void => undefined
-    await using broker = await startFakeBroker(async (peer) => {
-      await peer.greet()
-      peer.socket.pause()
-      await new Promise<void>((resolve) => (release = resolve))
-      peer.socket.resume()
-      for (let n = 0; n < 21; n++) {
-        const { headers } = await peer.expect('SEND')
-        peer.send(`RECEIPT\nreceipt-id:${headers.get('receipt') ?? ''}\n\n\0`)
-      }
-    })
+    const released = new AbortController()
+    await using broker = await startUnread(released.signal, 21)
     const deps = testDeps()
     await using publisher = await transportTo(broker, {}, deps).openPublisher(never())
     const body = sealed(Buffer.alloc(1_000_000, 'x'))
@@ -163,7 +163,7 @@ describe('sending', options, () => {
     broker.peers[0]!.send('RECEIPT\nreceipt-id:last\n\n\0')
     await eventually('it was heard', () => deps.log.lines.some((line) => line.includes('nobody waits for: last')))
     assert.equal(last, 'waiting')
-    release()
+    released.abort()
     await Promise.all([...sent, waiting])
     assert.deepEqual(broker.errors, [])
     assert.equal(broker.peers[0]!.frames.filter(({ headers }) => headers.get('receipt') === 'last').length, 1)
